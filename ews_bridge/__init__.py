@@ -1,0 +1,3 @@
+"""ews-bridge."""
+
+__version__ = "0.1.0"
