@@ -1,0 +1,287 @@
+"""The values that the engine speaks in: entries, links, rows, steps. Plain frozen data, no I/O, no clock, no paths.
+
+One `Row` is all that is known of one item: the base (`link`: both views when last in agreement) and what each side shows
+now. The planner (`plan.py`) turns rows that differ into `Step`s; `apply.py` carries steps out; nothing else decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from enum import StrEnum
+
+
+class Side(StrEnum):
+    """The two sides of a collection. They are treated alike wherever they are alike."""
+
+    LOCAL = "local"
+    REMOTE = "remote"
+
+    @property
+    def other(self) -> Side:
+        return Side.REMOTE if self is Side.LOCAL else Side.LOCAL
+
+
+class Flag(StrEnum):
+    """Maildir's flags, by their letter; what each is on Exchange is said in `exchange/mail.py`."""
+
+    DRAFT = "D"
+    FLAGGED = "F"
+    FORWARDED = "P"
+    ANSWERED = "R"
+    SEEN = "S"
+    TRASHED = "T"
+
+
+Flags = frozenset[Flag]
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What may identify an item when its id has changed. Never trusted without confirmation by the key.
+
+    `place` is PidTagSearchKey 0x300B in base64 on the server (same after a move, and on a copy), the inode on disk (reused by
+    the file system). `token` is ours: set when we created the item. `size` in bytes, as the side counts them (0: unknown).
+    `sent` is the Date of a mail in seconds since the epoch (0: unknown). `label` is for people: a subject or a path.
+    """
+
+    place: str = ""
+    token: str = ""
+    size: int = 0
+    sent: int = 0
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One side's view of one item, without its content.
+
+    `id` names it on that side (within its collection). `key` is the same on both sides and not always unique: the
+    Message-ID, the UID, the path of a folder; "" where there is none. `revision` tells one content from another: a
+    change key or (ctime, size); "" where content never changes. `collection` is the state's number of the folder that holds it;
+    0 for folders themselves, whose place is their key.
+    """
+
+    id: str
+    key: str
+    revision: str = ""
+    flags: Flags = frozenset()
+    collection: int = 0
+    hints: Hints = Hints()
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One page of a listing of one collection.
+
+    Pages of a full listing begin with `first` and end with `last`: then, and only then, what was not listed is gone. A
+    listing of changes has neither `first`; what is gone is named in `vanished`. `marks` are flags that changed on known ids:
+    (id, flags now present, flags now absent), all other flags as they were. `cursor` resumes after this page.
+    """
+
+    entries: tuple[Entry, ...] = ()
+    vanished: tuple[str, ...] = ()
+    marks: tuple[tuple[str, Flags, Flags], ...] = ()
+    cursor: str = ""
+    first: bool = False
+    last: bool = False
+
+
+#: What the state knows of a collection, by id: a store that lists names only compares with it. Called at most once a scan.
+Known = Callable[[], Mapping[str, Entry]]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The content of one item as a file has it, to be read once.
+
+    `pieces()` yields bytes whose concatenation is the file; in pieces, so that a message of 150 MB is never held twice.
+    `modified` is the time that its file should carry, in seconds since the epoch.
+    """
+
+    pieces: Callable[[], Iterator[bytes]]
+    modified: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """An item to be created: its content and what goes with it."""
+
+    content: Content
+    token: str
+    key: str
+    flags: Flags
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The base of the three-way merge: both views of one item as they were when last in agreement."""
+
+    local: Entry
+    remote: Entry
+
+    def __getitem__(self, side: Side) -> Entry:
+        return self.local if side is Side.LOCAL else self.remote
+
+    @property
+    def flags(self) -> Flags:
+        """The agreed flags; both views carry the same."""
+        return self.local.flags
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One item as the state knows it. `number` is the state's own and means nothing elsewhere."""
+
+    number: int
+    link: Link | None
+    local: Entry | None
+    remote: Entry | None
+
+    def __getitem__(self, side: Side) -> Entry | None:
+        return self.local if side is Side.LOCAL else self.remote
+
+
+# ---- steps: one planned change each. `str(step)` is its only wording: in a dry run, a report, a log.
+
+
+def _name(entry: Entry) -> str:
+    return entry.hints.label or entry.key or entry.id
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Make `source`, which lives on the other side, also on side `to`. A link left over from a deletion is renewed."""
+
+    row: Row
+    to: Side
+    source: Entry
+
+    def __str__(self) -> str:
+        return f"{'download' if self.to is Side.LOCAL else 'upload'} {_name(self.source)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Give `target` on side `to` the content of `source`."""
+
+    row: Row
+    to: Side
+    source: Entry
+    target: Entry
+
+    def __str__(self) -> str:
+        return f"update {self.to} {_name(self.source)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Give `target` these flags, all of them and no others."""
+
+    row: Row
+    to: Side
+    target: Entry
+    flags: Flags
+
+    def __str__(self) -> str:
+        return f"mark {self.to} {_name(self.target)}: {''.join(sorted(self.flags)) or 'none'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Bring `target` on side `to` to where `like` is: into its collection, or (folders) to its path."""
+
+    row: Row
+    to: Side
+    target: Entry
+    like: Entry
+
+    def __str__(self) -> str:
+        return f"move {self.to} {_name(self.target)}" + (f" to {self.like.key}" if not self.like.collection else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove `target` on side `to`, unless it changed: on disk into the trash, on the server into Deleted Items."""
+
+    row: Row
+    to: Side
+    target: Entry
+
+    def __str__(self) -> str:
+        return f"delete {self.to} {_name(self.target)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Both sides agree: remember it. Nothing is written on either side."""
+
+    row: Row
+    link: Link
+
+    def __str__(self) -> str:
+        return f"link {_name(self.link.remote)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Both sides have lost it: drop the row."""
+
+    row: Row
+
+    def __str__(self) -> str:
+        return "forget what both sides have lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Content changed on both sides: keep the local version aside, then the server's version wins."""
+
+    row: Row
+    local: Entry
+    remote: Entry
+
+    def __str__(self) -> str:
+        return f"conflict {_name(self.local)}: the local version is kept aside"
+
+
+Step = Create | Update | Mark | Move | Delete | Settle | Forget | Conflict
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a run may do. `writes`: the sides that may be written; steps for the other side stay pending."""
+
+    writes: frozenset[Side] = frozenset(Side)
+    guard: float = 0.25
+    allow_deletes: bool = False
+    hold_deletes: frozenset[Side] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One item or collection that could not be synced: what it is, why, and what to do."""
+
+    what: str
+    why: str
+    hint: str = ""
+
+
+@dataclass(slots=True)
+class Report:
+    """What a run did, for the summary line and --json. Counts are items, by the word of the step ("download", "delete local" …)."""
+
+    done: dict[str, int] = field(default_factory=dict)
+    pending: int = 0
+    failures: list[Failure] = field(default_factory=list)
+    refused: list[Failure] = field(default_factory=list)
+    conflicts: list[str] = field(default_factory=list)
+    bytes: int = 0
+
+    def count(self, words: Iterable[str]) -> None:
+        for word in words:
+            self.done[word] = self.done.get(word, 0) + 1
