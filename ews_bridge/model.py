@@ -254,12 +254,13 @@ Step = Create | Update | Mark | Move | Delete | Settle | Forget | Conflict
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a run may do. `writes`: the sides that may be written; steps for the other side stay pending."""
+    """What a run may do. `writes`: the sides that may be written; steps for the other side stay pending, as do deletions on
+    the sides in `hold_deletes`. `refill`: what is missing locally is fetched again instead of deleted on the server.
+    """
 
     writes: frozenset[Side] = frozenset(Side)
-    guard: float = 0.25
-    allow_deletes: bool = False
     hold_deletes: frozenset[Side] = frozenset()
+    refill: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +274,7 @@ class Failure:
 
 @dataclass(slots=True)
 class Report:
-    """What a run did, for the summary line and --json. Counts are items, by the word of the step ("download", "delete local" …)."""
+    """What a run did, for the summary line and --json. Counts are items, by the word of the step ("download", "delete local")."""
 
     done: dict[str, int] = field(default_factory=dict)
     pending: int = 0

@@ -1,0 +1,353 @@
+"""Carry steps out: one batch = journal (creations) → one Store call → durable on its side → one transaction of the state.
+
+Batches run in worker threads, which only read and write stores; the state is touched by the calling thread alone. What
+a batch returns is settled in one transaction, so that a crash at any moment leaves the state as it was before the batch
+or as it is after it, and `recover` finds the items of a creation whose end was not noted by their tokens.
+
+Must never do: settle what a store did not say it did; repeat a creation whose outcome is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED
+from concurrent.futures import Executor
+from concurrent.futures import Future
+from concurrent.futures import wait
+from dataclasses import dataclass
+from dataclasses import field
+from dataclasses import replace
+
+from ews_bridge.errors import BadItem
+from ews_bridge.errors import EwsBridgeError
+from ews_bridge.errors import Stale
+from ews_bridge.model import Conflict
+from ews_bridge.model import Content
+from ews_bridge.model import Create
+from ews_bridge.model import Delete
+from ews_bridge.model import Entry
+from ews_bridge.model import Failure
+from ews_bridge.model import Forget
+from ews_bridge.model import Link
+from ews_bridge.model import Mark
+from ews_bridge.model import Move
+from ews_bridge.model import New
+from ews_bridge.model import Report
+from ews_bridge.model import Row
+from ews_bridge.model import Settle
+from ews_bridge.model import Side
+from ews_bridge.model import Step
+from ews_bridge.model import Update
+from ews_bridge.plan import base_of
+from ews_bridge.plan import plan_row
+from ews_bridge.state import State
+from ews_bridge.store import Failed
+from ews_bridge.store import Store
+
+#: A batch holds at most so many items and so many bytes (one larger item is a batch of its own).
+BATCH_ITEMS = 100
+BATCH_BYTES = 4_000_000
+#: Bytes of content that all batches at work may hold together; one batch is always let through.
+IN_FLIGHT_BYTES = 24_000_000
+
+#: A base revision that no store gives: the side that has it counts as edited (see `recover` and `Conflict`).
+EDITED = "edited"
+
+Stores = Mapping[tuple[Side, int], Store]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Like steps against one pair of stores."""
+
+    steps: tuple[Step, ...]
+    tokens: Mapping[int, str] = field(default_factory=dict)  # creations only: row number → token
+    bytes: int = 0
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a batch came to: the rows as they now are, what failed, what must be listed again; `error` ended it early."""
+
+    rows: list[tuple[Step, Row]] = field(default_factory=list)
+    failed: list[tuple[Step, Failed]] = field(default_factory=list)
+    error: EwsBridgeError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What applying needs beside the steps. `aside` keeps a content in the conflicts directory and says where."""
+
+    state: State
+    stores: Stores
+    workers: Executor
+    width: int
+    new_token: Callable[[], str]
+    aside: Callable[[Row, Content], str]
+    now: Callable[[], int]
+    advance: Callable[[int, int], None]
+
+
+def recover(state: State, stores: Stores) -> int:
+    """Finish what an earlier run began: link the creations that happened, strike out those that did not.
+
+    An item of ours may have been edited, marked or moved since; only what the journal says is taken as the base, so that
+    such a change counts as a change. Returns how many were found.
+    """
+    found = 0
+    for intent in state.intents():
+        made = _find(stores, intent.side, intent.collection, intent.token)
+        rows: list[Row] = []
+        if made is not None:
+            base = replace(made, revision=EDITED if made.revision else "", collection=intent.source.collection)
+            link = _link(intent.side, base, intent.source)
+            rows.append(_with(replace(intent.row, link=link), intent.side, made))
+            found += 1
+        state.settle(rows, tokens=[intent.token])
+    return found
+
+
+def _find(stores: Stores, side: Side, collection: int, token: str) -> Entry | None:
+    """By its token: first where it was made, then everywhere (it may have been moved since)."""
+    order = sorted((c for s, c in stores if s is side), key=lambda c: c != collection)
+    return next((made for c in order if (made := stores[side, c].find(token))), None)
+
+
+def apply(steps: Sequence[Step], tools: Tools, report: Report) -> set[tuple[Side, int]]:
+    """Take the steps, all of them or as many as can be; returns the collections that must be listed again.
+
+    An error that concerns a whole side ends it, after what was done is settled.
+    """
+    again: set[tuple[Side, int]] = set()
+    running: dict[Future[Outcome], Batch] = {}
+    error: EwsBridgeError | None = None
+    for batch in _batches(steps):
+        while running and (len(running) >= tools.width or _held(running) + batch.bytes > IN_FLIGHT_BYTES):
+            error = _drain(running, tools, report, again) or error
+        if error:
+            break
+        running[_start(batch, tools)] = batch
+    while running:
+        error = _drain(running, tools, report, again) or error
+    if error:
+        raise error
+    return again
+
+
+def _held(running: Mapping[Future[Outcome], Batch]) -> int:
+    return sum(batch.bytes for batch in running.values())
+
+
+def _start(batch: Batch, tools: Tools) -> Future[Outcome]:
+    """Journal creations, then hand the batch to a worker."""
+    creates = [step for step in batch.steps if isinstance(step, Create)]
+    if creates:
+        batch.tokens.update({step.row.number: tools.new_token() for step in creates})  # type: ignore[attr-defined]
+        tools.state.begin(creates[0].to, [(batch.tokens[s.row.number], s.row, s.source) for s in creates])
+    return tools.workers.submit(_perform, batch, tools)
+
+
+def _drain(
+    running: dict[Future[Outcome], Batch], tools: Tools, report: Report, again: set[tuple[Side, int]]
+) -> EwsBridgeError | None:
+    """Wait for a batch to end and settle it; returns the error that ended it early, if one did."""
+    done, _ = wait(running, return_when=FIRST_COMPLETED)
+    error: EwsBridgeError | None = None
+    for future in done:
+        batch, outcome = running.pop(future), future.result()
+        rows = [row for _, row in outcome.rows]
+        ended = [step for step, _ in outcome.rows] + [step for step, _ in outcome.failed]
+        tokens = [batch.tokens[step.row.number] for step in ended if step.row.number in batch.tokens]
+        tools.state.settle(rows, tokens=tokens)
+        bad = [(step, why) for step, why in outcome.failed if isinstance(why, BadItem)]
+        tools.state.fail([(step.row, str(why)) for step, why in bad], now=tools.now())
+        report.count(word for step, _ in outcome.rows if (word := _word(step)))
+        report.failures += [Failure(_label(step), str(why), why.hint) for step, why in bad]
+        report.conflicts += [str(step) for step, _ in outcome.rows if isinstance(step, Conflict)]
+        size = sum(step.source.hints.size for step, _ in outcome.rows if isinstance(step, Create | Update))
+        report.bytes += size
+        tools.advance(len(ended), size)
+        for step, why in outcome.failed:
+            if isinstance(why, Stale):
+                again |= {(side, entry.collection) for side in Side if (entry := step.row[side])}
+        error = outcome.error or error
+    return error
+
+
+def _batches(steps: Sequence[Step]) -> Iterator[Batch]:
+    """Like steps together, in order, bounded in items and bytes."""
+    groups: dict[object, list[Step]] = {}
+    for step in steps:
+        groups.setdefault(_group(step), []).append(step)
+    for group in groups.values():
+        some: list[Step] = []
+        size = 0
+        for step in group:
+            more = step.source.hints.size if isinstance(step, Create | Update) else 0
+            if some and (len(some) >= BATCH_ITEMS or size + more > BATCH_BYTES):
+                yield Batch(tuple(some), {}, size)
+                some, size = [], 0
+            some.append(step)
+            size += more
+        yield Batch(tuple(some), {}, size)
+
+
+def _group(step: Step) -> object:
+    match step:
+        case Create(to=to, source=source) | Update(to=to, source=source):
+            return type(step), to, source.collection
+        case Move(to=to, target=target, like=like):
+            return Move, to, target.collection, like.collection
+        case Mark(to=to, target=target) | Delete(to=to, target=target):
+            return type(step), to, target.collection
+        case Settle() | Forget() | Conflict():
+            return type(step)
+
+
+def _perform(batch: Batch, tools: Tools) -> Outcome:
+    """In a worker: the store calls of one batch, nothing else."""
+    outcome = Outcome()
+    try:
+        for step, result in _results(batch, tools):
+            if isinstance(result, Stale | BadItem):
+                outcome.failed.append((step, result))
+            else:
+                outcome.rows.append((step, _agreed(result)))
+    except EwsBridgeError as error:
+        outcome.error = error
+    return outcome
+
+
+def _results(batch: Batch, tools: Tools) -> Iterator[tuple[Step, Row | Failed]]:
+    """For each step of the batch, the row as it is after it, or why not."""
+    match batch.steps[0]:
+        case Settle() | Forget():
+            for step in batch.steps:
+                yield step, _after_settling(step)
+        case Conflict():
+            for step in batch.steps:
+                yield step, _set_aside(step, tools)
+        case Create(to=to, source=source) | Update(to=to, source=source):
+            yield from _carry(batch, tools.stores[to.other, source.collection], tools.stores[to, _into(batch.steps[0])])
+        case Mark(to=to, target=target):
+            by_id = {step.target.id: step for step in batch.steps if isinstance(step, Mark)}
+            marks = [(step.target, step.flags) for step in by_id.values()]
+            for entry, result in tools.stores[to, target.collection].mark(marks):
+                step = by_id[entry.id]
+                yield step, result if isinstance(result, Stale | BadItem) else _with(step.row, to, result)
+        case Move(to=to, target=target, like=like):
+            moves = {step.target.id: step for step in batch.steps if isinstance(step, Move)}
+            store, into = tools.stores[to, target.collection], tools.stores[to, like.collection]
+            for entry, result in store.move([step.target for step in moves.values()], into):
+                move = moves[entry.id]
+                yield move, result if isinstance(result, Stale | BadItem) else _with(move.row, to, result)
+        case Delete(to=to, target=target):
+            deletes = {step.target.id: step for step in batch.steps if isinstance(step, Delete)}
+            for entry, result in tools.stores[to, target.collection].delete([s.target for s in deletes.values()]):
+                delete = deletes[entry.id]
+                failed = isinstance(result, Stale | BadItem)
+                yield delete, result if failed else Row(delete.row.number, None, None, None)  # type: ignore[misc]
+
+
+def _into(step: Step) -> int:
+    assert isinstance(step, Create | Update)
+    return step.source.collection
+
+
+def _carry(batch: Batch, source: Store, target: Store) -> Iterator[tuple[Step, Row | Failed]]:
+    """Contents from one store to the other: creations or updates, read and written as a stream."""
+    steps = {step.source.id: step for step in batch.steps if isinstance(step, Create | Update)}
+    unread: list[tuple[Step, Failed]] = []
+
+    def contents() -> Iterator[tuple[Create | Update, Entry, Content]]:
+        for entry, content in source.read([step.source for step in steps.values()]):
+            if isinstance(content, Content):
+                yield steps[entry.id], entry, content
+            else:
+                unread.append((steps[entry.id], content))
+
+    if isinstance(batch.steps[0], Create):
+        news = ((e, New(content, batch.tokens[step.row.number], e.key, e.flags)) for step, e, content in contents())
+        made = target.create(news)
+        for entry, result in made:
+            step = steps[entry.id]
+            yield step, result if isinstance(result, Stale | BadItem) else _created(step, entry, result)
+    else:
+        updates = {step.target.id: step for step in steps.values() if isinstance(step, Update)}
+        changed = target.update((step.target, content) for step, _, content in contents() if isinstance(step, Update))
+        for entry, result in changed:
+            update = updates[entry.id]
+            yield update, result if isinstance(result, Stale | BadItem) else _updated(update, result)
+    yield from unread
+
+
+def _created(step: Create | Update, source: Entry, made: Entry) -> Row:
+    base = replace(made, flags=source.flags)
+    row = _with(step.row, step.to.other, source)
+    return _with(replace(row, link=_link(step.to, base, source)), step.to, made)
+
+
+def _updated(step: Update, made: Entry) -> Row:
+    """The base takes the new revisions; the flags were not synced by this step and keep theirs."""
+    flags = step.row.link.flags if step.row.link else made.flags
+    link = _link(step.to, replace(made, flags=flags), replace(step.source, flags=flags))
+    return _with(replace(step.row, link=link), step.to, made)
+
+
+def _after_settling(step: Step) -> Row:
+    return replace(step.row, link=step.link) if isinstance(step, Settle) else Row(step.row.number, None, None, None)
+
+
+def _set_aside(step: Step, tools: Tools) -> Row | Failed:
+    """Keep the local content, then let the server's version count as the only edit: the next round brings it down."""
+    assert isinstance(step, Conflict)
+    flags = step.row.link.flags if step.row.link else step.local.flags & step.remote.flags
+    for _, content in tools.stores[Side.LOCAL, step.local.collection].read([step.local]):
+        if not isinstance(content, Content):
+            return content
+        tools.aside(step.row, content)
+    base = base_of(step.local, replace(step.remote, revision=EDITED), flags)
+    return replace(step.row, link=base)
+
+
+def _agreed(row: Row) -> Row:
+    """Where nothing but remembering is left to do, remember it in the same transaction."""
+    match plan_row(row):
+        case [Settle(link=link)]:
+            return replace(row, link=link)
+    return row
+
+
+def _with(row: Row, side: Side, entry: Entry) -> Row:
+    return replace(row, local=entry) if side is Side.LOCAL else replace(row, remote=entry)
+
+
+def _link(side: Side, mine: Entry, theirs: Entry) -> Link:
+    return Link(mine, theirs) if side is Side.LOCAL else Link(theirs, mine)
+
+
+def _word(step: Step) -> str:
+    """What the summary counts this step as; "" for what only the state sees."""
+    match step:
+        case Settle() | Forget():
+            return ""
+        case Create(to=to):
+            return "download" if to is Side.LOCAL else "upload"
+        case Conflict():
+            return "conflict"
+        case Update(to=to) | Mark(to=to) | Move(to=to) | Delete(to=to):
+            return f"{type(step).__name__.lower()} {to}"
+
+
+def _label(step: Step) -> str:
+    entry = step.row.remote or step.row.local
+    return (entry.hints.label or entry.key or entry.id) if entry else f"row {step.row.number}"
+
+
+def words(steps: Iterable[Step]) -> list[str]:
+    """One line for each step that writes something, as a dry run shows it."""
+    return [str(step) for step in steps if not isinstance(step, Settle | Forget)]

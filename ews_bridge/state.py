@@ -1,0 +1,516 @@
+"""What a run remembers, in one SQLite file per account: how each item *is* on each side, and the base of the merge.
+
+The only home of sqlite3. Every method is one transaction, durable when it returns (synchronous=FULL). Nothing here decides: the
+planner reads rows that differ and the applier writes back what came of it.
+
+One row of `item` is one `model.Row`. A side that lost the item keeps its last id with `here` = 0, so that a deletion and a
+creation elsewhere can be recognised as one move (`pair`). Rows that differ from their base are found by a partial index,
+so that planning costs what changed, not what there is.
+
+Must never do: forget a link while its item exists on both sides, or let a cursor be newer than the entries that came with it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from dataclasses import replace
+from pathlib import Path
+
+from ews_bridge.errors import ConfigError
+from ews_bridge.errors import DiskError
+from ews_bridge.model import Entry
+from ews_bridge.model import Flag
+from ews_bridge.model import Flags
+from ews_bridge.model import Hints
+from ews_bridge.model import Link
+from ews_bridge.model import Row
+from ews_bridge.model import Scan
+from ews_bridge.model import Side
+
+VERSION = 1
+
+_SIDE = """
+    {0}_here INTEGER NOT NULL DEFAULT 0,
+    {0}_id TEXT NOT NULL DEFAULT '',
+    {0}_collection INTEGER NOT NULL DEFAULT -1,
+    {0}_key TEXT NOT NULL DEFAULT '',
+    {0}_revision TEXT NOT NULL DEFAULT '',
+    {0}_flags TEXT NOT NULL DEFAULT '',
+    {0}_place TEXT NOT NULL DEFAULT '',
+    {0}_generation INTEGER NOT NULL DEFAULT 0,
+    base_{0}_revision TEXT NOT NULL DEFAULT '',
+"""
+
+#: True for a row that the planner must look at. `folder` rows compare their path, items their collection.
+_DIFFERS = """NOT (linked AND local_here AND remote_here
+    AND local_flags = base_flags AND remote_flags = base_flags
+    AND local_revision = base_local_revision AND remote_revision = base_remote_revision
+    AND local_collection = base_collection AND remote_collection = base_collection
+    AND (NOT folder OR (local_key = base_key AND remote_key = base_key)))"""
+
+_SCHEMA = f"""
+CREATE TABLE item (
+    number INTEGER PRIMARY KEY,
+    folder INTEGER NOT NULL,
+    {_SIDE.format("local")}
+    {_SIDE.format("remote")}
+    linked INTEGER NOT NULL DEFAULT 0,
+    base_collection INTEGER NOT NULL DEFAULT -1,
+    base_key TEXT NOT NULL DEFAULT '',
+    base_flags TEXT NOT NULL DEFAULT '',
+    label TEXT NOT NULL DEFAULT '',
+    size INTEGER NOT NULL DEFAULT 0,
+    sent INTEGER NOT NULL DEFAULT 0,
+    failure TEXT NOT NULL DEFAULT '',
+    failed_revision TEXT NOT NULL DEFAULT '',
+    failed_at INTEGER NOT NULL DEFAULT 0
+);
+CREATE UNIQUE INDEX local_item ON item (local_collection, local_id) WHERE local_id != '';
+CREATE UNIQUE INDEX remote_item ON item (remote_collection, remote_id) WHERE remote_id != '';
+CREATE INDEX differing ON item (folder, number) WHERE {_DIFFERS};
+CREATE INDEX loose_local ON item (local_key) WHERE NOT (linked AND local_here AND remote_here);
+CREATE INDEX loose_remote ON item (remote_key) WHERE NOT (linked AND local_here AND remote_here);
+CREATE INDEX failed ON item (number) WHERE failure != '';
+CREATE TABLE cursor (
+    side TEXT NOT NULL,
+    collection INTEGER NOT NULL,
+    cursor TEXT NOT NULL DEFAULT '',
+    generation INTEGER NOT NULL DEFAULT 0,
+    sweeping INTEGER NOT NULL DEFAULT 0,
+    stamp TEXT NOT NULL DEFAULT '',
+    stamped_at INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (side, collection)
+) WITHOUT ROWID;
+CREATE TABLE journal (
+    token TEXT PRIMARY KEY,
+    side TEXT NOT NULL,
+    collection INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    source_revision TEXT NOT NULL,
+    source_flags TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A creation that was begun: on which side and where, for which row, and how the source was at that moment."""
+
+    token: str
+    side: Side
+    collection: int
+    row: Row
+    source: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """How many of a collection's `total` linked items would be deleted on `side` because the other side lost them."""
+
+    side: Side
+    collection: int
+    losing: int
+    total: int
+
+
+class State:
+    """The open file. Methods may be called from any thread; each is one transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+        self._db.row_factory = sqlite3.Row
+        self._lock = threading.RLock()
+
+    @classmethod
+    def open(cls, path: Path) -> State:
+        """Open or make the file. Raises DiskError when it cannot be, ConfigError when a newer program wrote it."""
+        try:
+            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            path.chmod(0o600)
+            connection.execute(
+                "PRAGMA journal_mode = WAL"
+            )  # where the file system cannot, SQLite stays with its rollback journal
+            connection.execute("PRAGMA synchronous = FULL")
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+        except (sqlite3.Error, OSError) as error:
+            raise DiskError(f"cannot open the state file {path}: {error}") from error
+        if version > VERSION:
+            raise ConfigError(f"{path} was written by a newer ews-bridge", hint="install the version that wrote it")
+        return cls(connection)
+
+    def copy(self) -> State:
+        """The same state in memory, for a dry run: what happens to it changes nothing here."""
+        with self._lock:
+            memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            self._db.backup(memory)
+            return State(memory)
+
+    def close(self) -> None:
+        self._db.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._db
+                except BaseException:
+                    self._db.execute("ROLLBACK")
+                    raise
+                self._db.execute("COMMIT")
+            except sqlite3.OperationalError as error:
+                raise DiskError(f"cannot write the state file: {error}") from error
+
+    # ---- what was seen
+
+    def observe(self, side: Side, collection: int, scan: Scan, *, stamp: str = "", now: int = 0) -> None:
+        """Take in one page of a listing together with its cursor. At the last page of a full listing, what was not in it is gone.
+
+        `stamp` is the collection's change stamp as read before the scan began; it is kept once the last page is in.
+        """
+        with self._transaction() as db:
+            generation, sweeping = db.execute(
+                "SELECT generation, sweeping FROM cursor WHERE side = ? AND collection = ?", (side, collection)
+            ).fetchone() or (0, 0)
+            if scan.first:
+                generation, sweeping = generation + 1, 1
+            self._observe_entries(side, scan.entries, generation)
+            db.executemany(
+                f"UPDATE item SET {side}_here = 0 WHERE {side}_collection = ? AND {side}_id = ?",
+                [(collection, vanished) for vanished in scan.vanished],
+            )
+            for ident, added, removed in scan.marks:
+                found = db.execute(
+                    f"SELECT number, {side}_flags FROM item WHERE {side}_collection = ? AND {side}_id = ?", (collection, ident)
+                ).fetchone()
+                if found:
+                    flags = _letters((_flags(found[1]) | added) - removed)
+                    db.execute(f"UPDATE item SET {side}_flags = ? WHERE number = ?", (flags, found[0]))
+            if scan.last and sweeping:
+                db.execute(
+                    f"UPDATE item SET {side}_here = 0 WHERE {side}_collection = ? AND {side}_generation < ? AND {side}_here",
+                    (collection, generation),
+                )
+                sweeping = 0
+            db.execute(
+                "INSERT INTO cursor VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET cursor = excluded.cursor, "
+                "generation = excluded.generation, sweeping = excluded.sweeping, stamp = excluded.stamp, "
+                "stamped_at = excluded.stamped_at",
+                (side, collection, scan.cursor, generation, sweeping, stamp if scan.last else "", now if scan.last else 0),
+            )
+
+    def _observe_entries(self, side: Side, entries: Iterable[Entry], generation: int) -> None:
+        s = str(side)
+        self._db.executemany(
+            f"""INSERT INTO item (folder, {s}_here, {s}_id, {s}_collection, {s}_key, {s}_revision, {s}_flags, {s}_place,
+                                  {s}_generation, label, size, sent)
+                VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT ({s}_collection, {s}_id) WHERE {s}_id != '' DO UPDATE SET
+                    {s}_here = 1, {s}_key = excluded.{s}_key, {s}_revision = excluded.{s}_revision,
+                    {s}_flags = excluded.{s}_flags, {s}_place = excluded.{s}_place, {s}_generation = excluded.{s}_generation,
+                    label = CASE excluded.label WHEN '' THEN label ELSE excluded.label END,
+                    size = CASE excluded.size WHEN 0 THEN size ELSE excluded.size END,
+                    sent = CASE excluded.sent WHEN 0 THEN sent ELSE excluded.sent END""",
+            [
+                (
+                    e.collection == 0,
+                    e.id,
+                    e.collection,
+                    e.key,
+                    e.revision,
+                    _letters(e.flags),
+                    e.hints.place,
+                    generation,
+                    e.hints.label,
+                    e.hints.size,
+                    e.hints.sent,
+                )
+                for e in entries
+            ],
+        )
+
+    def lose(self, side: Side, collection: int) -> None:
+        """The folder itself is gone on that side, and so is all that was in it. Its cursor is forgotten."""
+        with self._transaction() as db:
+            db.execute(
+                f"UPDATE item SET {side}_here = 0 WHERE {side}_collection = ? AND NOT folder AND {side}_here", (collection,)
+            )
+            db.execute("DELETE FROM cursor WHERE side = ? AND collection = ?", (side, collection))
+
+    def known(self, side: Side, collection: int) -> Mapping[str, Entry]:
+        """What that side showed when last seen, by id."""
+        with self._lock:
+            rows = self._db.execute(f"SELECT * FROM item WHERE {side}_collection = ? AND {side}_here", (collection,))
+            return {row[f"{side}_id"]: _entry(row, side) for row in rows}
+
+    def cursor(self, side: Side, collection: int) -> tuple[str, str, int]:
+        """(cursor, stamp, time of the stamp) of a collection; empty when it was never listed to its end."""
+        with self._lock:
+            found = self._db.execute(
+                "SELECT cursor, stamp, stamped_at FROM cursor WHERE side = ? AND collection = ?", (side, collection)
+            ).fetchone()
+            return (found[0], found[1], found[2]) if found else ("", "", 0)
+
+    # ---- moves and adoptions: two rows that are one item
+
+    def pair(self) -> int:
+        """Join what is one item: a loss and a new entry of one side (a move), a new entry of each side (the same item).
+
+        Returns how many were joined. Candidates must have the same key; hints decide between several, then they are
+        taken one to one (design: Moves). Without a key only an equal hint counts.
+        """
+        with self._transaction():
+            return sum(self._pair_moves(side) for side in Side) + self._adopt()
+
+    def _pair_moves(self, side: Side) -> int:
+        s = str(side)
+        joined = 0
+        losses = self._db.execute(
+            f"""SELECT a.number AS old, b.number AS new FROM item a JOIN item b ON b.{s}_key = a.{s}_key AND b.folder = a.folder
+                WHERE NOT (a.linked AND a.local_here AND a.remote_here) AND NOT (b.linked AND b.local_here AND b.remote_here)
+                  AND a.linked AND NOT a.{s}_here AND NOT b.linked AND b.{s}_here AND NOT b.{side.other}_here
+                  AND NOT a.folder
+                  AND (a.sent = 0 OR b.sent = 0 OR a.sent = b.sent)
+                  AND (a.{s}_key != '' OR (a.{s}_place != '' AND a.{s}_place = b.{s}_place))
+                ORDER BY (a.{s}_id = b.{s}_id) + (a.{s}_place != '' AND a.{s}_place = b.{s}_place) DESC, a.number, b.number"""
+        ).fetchall()
+        used: set[int] = set()
+        for old, new in losses:
+            if old in used or new in used:
+                continue
+            used |= {old, new}
+            self._join(side, old, new)
+            joined += 1
+        return joined
+
+    def _adopt(self) -> int:
+        """A new entry on each side, in one collection, of one key: the same item seen twice."""
+        pairs = self._db.execute(
+            """SELECT a.number AS old, b.number AS new FROM item a JOIN item b
+                 ON b.remote_key = a.local_key AND b.remote_collection = a.local_collection
+                WHERE NOT (a.linked AND a.local_here AND a.remote_here) AND NOT (b.linked AND b.local_here AND b.remote_here)
+                  AND NOT a.linked AND a.local_here AND NOT a.remote_here
+                  AND NOT b.linked AND b.remote_here AND NOT b.local_here
+                  AND a.local_key != '' AND (a.sent = 0 OR b.sent = 0 OR a.sent = b.sent)
+                ORDER BY (a.sent = b.sent AND a.sent != 0) DESC, a.number, b.number"""
+        ).fetchall()
+        used: set[int] = set()
+        joined = 0
+        for old, new in pairs:
+            if old not in used and new not in used:
+                used |= {old, new}
+                self._join(Side.LOCAL, new, old)
+                joined += 1
+        return joined
+
+    def _join(self, side: Side, number: int, donor: int) -> None:
+        """Row `number` takes over what `donor` shows on `side`; the donor, which had nothing else, is dropped."""
+        names = [f"{side}_{name}" for name in ("here", "id", "collection", "key", "revision", "flags", "place", "generation")]
+        values = self._db.execute(f"SELECT {', '.join(names)} FROM item WHERE number = ?", (donor,)).fetchone()
+        self._db.execute("DELETE FROM item WHERE number = ?", (donor,))
+        self._db.execute(f"UPDATE item SET {', '.join(f'{n} = ?' for n in names)} WHERE number = ?", (*values, number))
+        if values[2] == 0:  # a folder: what was listed in the donor's collection is in this one now
+            self._db.execute(f"UPDATE item SET {side}_collection = ? WHERE {side}_collection = ?", (number, donor))
+            self._db.execute("UPDATE cursor SET collection = ? WHERE side = ? AND collection = ?", (number, side, donor))
+
+    # ---- what to do
+
+    def differing(self, *, folders: bool, after: int = 0, limit: int = 1000, now: int = 0, retry: int = 86400) -> list[Row]:
+        """Rows whose sides and base do not agree, by number. Items that failed and did not change since wait `retry` seconds."""
+        with self._lock:
+            rows = self._db.execute(
+                f"""SELECT * FROM item WHERE {_DIFFERS} AND folder = ? AND number > ?
+                      AND NOT (failure != '' AND failed_revision = local_revision || '/' || remote_revision AND failed_at > ?)
+                    ORDER BY number LIMIT ?""",
+                (folders, after, now - retry, limit),
+            )
+            return [_row(row) for row in rows]
+
+    def count_differing(self) -> int:
+        """How many items (not folders) differ."""
+        with self._lock:
+            return int(self._db.execute(f"SELECT COUNT(*) FROM item WHERE {_DIFFERS} AND folder = 0").fetchone()[0])
+
+    def losses(self) -> list[Loss]:
+        """For the guard: per side and collection, what the other side lost, out of how many."""
+        found: list[Loss] = []
+        with self._lock:
+            for side in Side:
+                rows = self._db.execute(
+                    f"""SELECT {side}_collection AS collection, COUNT(*) AS losing FROM item
+                        WHERE {_DIFFERS} AND folder = 0 AND linked AND {side}_here AND NOT {side.other}_here
+                        GROUP BY {side}_collection"""
+                ).fetchall()
+                for collection, losing in rows:
+                    total = self._db.execute(
+                        f"SELECT COUNT(*) FROM item WHERE {side}_collection = ? AND {side}_id != '' AND linked AND {side}_here",
+                        (collection,),
+                    ).fetchone()[0]
+                    found.append(Loss(side, collection, losing, total))
+        return found
+
+    def folders(self) -> list[Row]:
+        """All folder rows; a folder's number is the number of its collection."""
+        with self._lock:
+            return [_row(row) for row in self._db.execute("SELECT * FROM item WHERE folder = 1 ORDER BY number")]
+
+    def linked_in(self, collection: int) -> list[Row]:
+        """All rows that have anything in this collection."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT * FROM item WHERE local_collection = ? AND local_id != '' "
+                "UNION SELECT * FROM item WHERE remote_collection = ? AND remote_id != ''",
+                (collection, collection),
+            )
+            return [_row(row) for row in rows]
+
+    def row(self, number: int) -> Row | None:
+        with self._lock:
+            found = self._db.execute("SELECT * FROM item WHERE number = ?", (number,)).fetchone()
+            return _row(found) if found else None
+
+    # ---- what was done
+
+    def begin(self, side: Side, intents: Sequence[tuple[str, Row, Entry]]) -> None:
+        """Note creations on `side` before they are tried: (token, row, source entry as it was read)."""
+        with self._transaction() as db:
+            db.executemany(
+                "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?)",
+                [(t, side, e.collection, row.number, e.revision, _letters(e.flags)) for t, row, e in intents],
+            )
+
+    def intents(self) -> list[Intent]:
+        """Creations that were begun and whose end was not noted. Those whose row is gone are dropped."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT token, side, collection, number, source_revision, source_flags FROM journal"
+            ).fetchall()
+            found: list[Intent] = []
+            for token, side_name, collection, number, revision, flags in rows:
+                side, row = Side(side_name), self.row(number)
+                source = row[side.other] if row else None
+                if row is None or source is None:
+                    continue
+                at_start = replace(source, revision=revision, flags=_flags(flags))
+                found.append(Intent(token, side, collection, row, at_start))
+            return found
+
+    def settle(self, rows: Iterable[Row], *, tokens: Iterable[str] = ()) -> None:
+        """Write these rows as they now are, and strike out finished intents, in one transaction."""
+        with self._transaction() as db:
+            for row in rows:
+                if row.local is None and row.remote is None:
+                    db.execute("DELETE FROM item WHERE number = ?", (row.number,))
+                else:
+                    self._write(row)
+            db.executemany("DELETE FROM journal WHERE token = ?", [(token,) for token in tokens])
+
+    def _write(self, row: Row) -> None:
+        values: dict[str, object] = {"linked": row.link is not None, "failure": "", "failed_revision": "", "failed_at": 0}
+        for side in Side:
+            entry = row[side]
+            values[f"{side}_here"] = entry is not None
+            if entry is not None:
+                self._db.execute(
+                    f"DELETE FROM item WHERE {side}_collection = ? AND {side}_id = ? AND {side}_id != '' AND number != ?",
+                    (entry.collection, entry.id, row.number),
+                )
+                values |= {
+                    f"{side}_id": entry.id,
+                    f"{side}_collection": entry.collection,
+                    f"{side}_key": entry.key,
+                    f"{side}_revision": entry.revision,
+                    f"{side}_flags": _letters(entry.flags),
+                    f"{side}_place": entry.hints.place,
+                }
+            if row.link is not None:
+                values[f"base_{side}_revision"] = row.link[side].revision
+        if row.link is not None:
+            link = row.link.remote
+            values |= {"base_collection": link.collection, "base_key": link.key, "base_flags": _letters(link.flags)}
+        self._db.execute(
+            f"UPDATE item SET {', '.join(f'{name} = ?' for name in values)} WHERE number = ?", (*values.values(), row.number)
+        )
+
+    def fail(self, failures: Iterable[tuple[Row, str]], *, tokens: Iterable[str] = (), now: int = 0) -> None:
+        """Set items aside with the reason until they change (or a day has passed)."""
+        with self._transaction() as db:
+            db.executemany(
+                "UPDATE item SET failure = ?, failed_at = ?, failed_revision = local_revision || '/' || remote_revision "
+                "WHERE number = ?",
+                [(why, now, row.number) for row, why in failures],
+            )
+            db.executemany("DELETE FROM journal WHERE token = ?", [(token,) for token in tokens])
+
+    def failures(self) -> list[tuple[Row, str]]:
+        """Items that are set aside, with the reason."""
+        with self._lock:
+            rows = self._db.execute("SELECT * FROM item WHERE failure != '' ORDER BY number").fetchall()
+            return [(_row(row), row["failure"]) for row in rows]
+
+    # ---- facts about the whole account
+
+    def get(self, name: str) -> str:
+        """A remembered fact; "" where there is none."""
+        with self._lock:
+            found = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+            return str(found[0]) if found else ""
+
+    def put(self, facts: Mapping[str, str]) -> None:
+        """Remember facts, all or none."""
+        with self._transaction() as db:
+            db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(facts.items()))
+
+    def linked(self) -> int:
+        """How many items (not folders) are linked."""
+        with self._lock:
+            return int(self._db.execute("SELECT COUNT(*) FROM item WHERE folder = 0 AND linked").fetchone()[0])
+
+
+def _letters(flags: Flags) -> str:
+    return "".join(sorted(flags))
+
+
+def _flags(letters: str) -> Flags:
+    return frozenset(map(Flag, letters))
+
+
+def _entry(row: sqlite3.Row, side: Side) -> Entry:
+    return Entry(
+        row[f"{side}_id"],
+        row[f"{side}_key"],
+        row[f"{side}_revision"],
+        _flags(row[f"{side}_flags"]),
+        row[f"{side}_collection"],
+        Hints(place=row[f"{side}_place"], size=row["size"], sent=row["sent"], label=row["label"]),
+    )
+
+
+def _row(row: sqlite3.Row) -> Row:
+    now = {side: _entry(row, side) for side in Side}
+    link = None
+    if row["linked"]:
+        base = {
+            side: replace(
+                now[side],
+                revision=row[f"base_{side}_revision"],
+                flags=_flags(row["base_flags"]),
+                collection=row["base_collection"],
+                key=row["base_key"] if row["folder"] else now[side].key,
+            )
+            for side in Side
+        }
+        link = Link(base[Side.LOCAL], base[Side.REMOTE])
+    local, remote = (now[side] if row[f"{side}_here"] else None for side in Side)
+    return Row(row["number"], link, local, remote)
