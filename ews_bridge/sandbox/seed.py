@@ -1,0 +1,176 @@
+"""What a sandbox begins with: the demo mailbox, nothing, a folder of mail files, or any number of made-up messages.
+
+The same seed gives the same mailbox, in the same order. It only ever adds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC
+from datetime import datetime
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+from .demo import MONDAY
+from .demo import fill_demo
+from .world import Folder
+from .world import Mailbox
+from .world import World
+
+_BULK = re.compile(r"bulk:(?P<count>\d+)(?:x(?P<size>\d+)(?P<unit>[kKmM]?))?(?:/(?P<folders>\d+))?")
+_UNITS = {"": 1, "k": 1024, "m": 1024**2}
+# `:2,` as the Maildir specification has it, and what stands for the colon where file systems or archives refuse it.
+_INFO = re.compile(r"[:;!_]2,(?P<flags>[A-Za-z]*)$")
+_DATE = re.compile(rb"^Date:[ \t]*(.+(?:\r?\n[ \t].+)*)", re.IGNORECASE | re.MULTILINE)
+_OTHER_KINDS = (".ics", ".vcf")
+_WELL_KNOWN = {
+    "inbox": "inbox",
+    "sent items": "sentitems",
+    "sent": "sentitems",
+    "drafts": "drafts",
+    "deleted items": "deleteditems",
+    "trash": "deleteditems",
+    "junk email": "junkemail",
+    "junk": "junkemail",
+    "outbox": "outbox",
+}
+_WORDS = (
+    *("brass", "spring", "wheel", "hour", "minute", "moon", "tide", "tower", "bell", "oak", "oil", "case", "dial", "hand"),
+    *("chime", "pendulum", "weight", "key", "arbor", "pinion", "quarter", "strike", "repair", "workshop", "drawing"),
+    *("Übersicht", "façade", "señal", "łóżko"),
+)
+
+
+def fill(world: World, mailbox: Mailbox, seed: str) -> None:
+    """Fill `mailbox` as the command line's `--seed` says. Raises ValueError for what is none of its forms."""
+    if seed == "demo":
+        fill_demo(world, mailbox)
+    elif seed == "empty":
+        return
+    elif match := _BULK.fullmatch(seed):
+        size = int(match["size"] or 2048) * _UNITS[(match["unit"] or "").lower()]
+        count, folders = int(match["count"]), int(match["folders"] or 0)
+        if not folders:
+            bulk(mailbox, mailbox.folder("inbox"), count, size)
+            return
+        top = mailbox.folder("msgfolderroot")
+        for number in range(folders):
+            share = count // folders + (number < count % folders)
+            bulk(mailbox, mailbox.create_folder(top, f"Folder {number:04d}"), share, size)
+    elif Path(seed).is_dir():
+        load_tree(mailbox, Path(seed))
+    else:
+        raise ValueError(f"no such seed: {seed!r} (demo, empty, bulk:COUNT[xSIZE][/FOLDERS], or a folder)")
+
+
+def load_tree(mailbox: Mailbox, root: Path) -> None:
+    """Load a tree of mail files, plain or Maildir.
+
+    A directory is a folder beside the Inbox; one that is named like a well-known folder is that folder, and what lies
+    directly in `root` goes to the Inbox. In a Maildir (a directory with cur/) the time received is the file's time and
+    what lies in new/ or has no S is unread; elsewhere it is the Date header's. Files named *.ics, *.vcf or with a
+    leading dot are left alone.
+    """
+    known: dict[tuple[str, ...], Folder] = {(): mailbox.folder("msgfolderroot")}
+    for path, names, in_maildir in _mail_files(root):
+        mime = path.read_bytes()
+        info = _INFO.search(path.name)
+        flags = info["flags"] if info else ""
+        mailbox.add_mime(
+            _folder(mailbox, names or ("inbox",), known),
+            mime,
+            read="S" in flags,
+            flagged="F" in flags,
+            answered="R" in flags,
+            forwarded="P" in flags,
+            draft="D" in flags,
+            received=_modified(path) if in_maildir else _date(mime) or _modified(path),
+        )
+
+
+def bulk(mailbox: Mailbox, folder: Folder, count: int, size: int) -> None:
+    """Add `count` different messages of about `size` bytes each, a minute apart; every fourth is unread."""
+    owner = mailbox.address
+    where = len(mailbox.address) + sum(map(ord, folder.name))  # so that folders do not hold the same texts
+    filler = _filler(max(0, size - 330))
+    for number in range(count):
+        sent = MONDAY + timedelta(minutes=number)
+        first, second = _WORDS[(number + where) % len(_WORDS)], _WORDS[(number // 7) % len(_WORDS)]
+        mime = (
+            f"From: Robot {number % 50} <robot{number % 50}@clocks.example.test>\r\n"
+            f"To: {owner}\r\n"
+            f"Subject: {number} =?utf-8?q?{_quoted(first)}_{_quoted(second)}?=\r\n"
+            f"Date: {sent:%a, %d %b %Y %H:%M:%S} +0000\r\n"
+            f"Message-ID: <{where}.{folder.name.replace(' ', '-')}.{number}@clocks.example.test>\r\n"
+            "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+            f"Message number {number} about {first} and {second}.\r\n"
+        ).encode() + filler
+        mailbox.add_mime(
+            folder,
+            mime,
+            read=number % 4 != 3,
+            flagged=number % 50 == 0,
+            answered=number % 20 == 1,
+            forwarded=False,
+            draft=False,
+            received=sent,
+        )
+
+
+def _mail_files(root: Path, names: tuple[str, ...] = ()) -> Iterator[tuple[Path, tuple[str, ...], bool]]:
+    """All mail files below `root`, in a stable order: (path, folder names, whether it lies in a Maildir)."""
+    entries = sorted(root.iterdir())
+    maildir = (root / "cur").is_dir()
+    for path in entries:
+        # In a Maildir what lies beside cur/ are indexes and markers of mail programs.
+        if not maildir and path.is_file() and path.name[0] != "." and path.suffix.lower() not in _OTHER_KINDS:
+            yield path, names, False
+    for path in entries:
+        if not path.is_dir():
+            continue
+        if maildir and path.name in ("cur", "new", "tmp"):
+            if path.name != "tmp":
+                yield from ((each, names, True) for each in sorted(path.iterdir()) if each.is_file())
+        elif path.name.startswith("."):
+            if (path / "cur").is_dir():  # Maildir++: .a.b is b in a
+                yield from _mail_files(path, names + tuple(path.name[1:].split(".")))
+        else:
+            yield from _mail_files(path, (*names, path.name))
+
+
+def _folder(mailbox: Mailbox, names: tuple[str, ...], known: dict[tuple[str, ...], Folder]) -> Folder:
+    key = tuple(name.lower() for name in names)  # the server's names ignore case
+    if key not in known:
+        well_known = _WELL_KNOWN.get(key[0]) if len(key) == 1 else None
+        if well_known:
+            known[key] = mailbox.folder(well_known)
+        else:
+            known[key] = mailbox.create_folder(_folder(mailbox, names[:-1], known), names[-1])
+    return known[key]
+
+
+def _modified(path: Path) -> datetime:
+    return datetime.fromtimestamp(int(path.stat().st_mtime), UTC)
+
+
+def _date(mime: bytes) -> datetime | None:
+    header, _, _ = mime.replace(b"\r\n", b"\n").partition(b"\n\n")
+    match = _DATE.search(header)
+    if match is None:
+        return None
+    try:
+        date = parsedate_to_datetime(match[1].decode("ascii", "replace"))
+    except ValueError:
+        return None
+    return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+
+
+def _filler(size: int) -> bytes:
+    line = " ".join(_WORDS[:12]).encode() + b"\r\n"
+    return (line * (size // len(line) + 1))[:size].rstrip(b"\xc3\xc5") + b"\r\n"
+
+
+def _quoted(word: str) -> str:
+    return "".join(char if char.isascii() else "".join(f"={byte:02X}" for byte in char.encode()) for char in word)
