@@ -1,0 +1,298 @@
+"""The configuration file as frozen settings, the directories that belong to an account, and the password command.
+
+What is not understood is refused with file, line, key and the nearest valid name: a misspelt key that is silently ignored
+would one day be a folder that was not synced. The secret itself is never part of these values: it is fetched by `password`
+when a connection needs it, and stands in no log, no message and no repr. Interface: "Configuration", "Files".
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from ews_bridge import __version__
+from ews_bridge.configfile import Source
+from ews_bridge.configfile import Table
+from ews_bridge.configfile import nearest
+from ews_bridge.errors import AuthError
+from ews_bridge.errors import ConfigError
+from ews_bridge.errors import UsageError
+
+LAYOUTS = ("verbatim", "maildir++", "flat")
+AUTHS = ("basic", "ntlm")
+PASSWORD_SECONDS = 120.0  # long enough for a passphrase to be typed
+
+_ACCOUNT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # it names a directory
+_SYSTEM_FILE = Path("/etc/ews-bridge/config.toml")
+
+
+@dataclass(frozen=True)
+class MailSection:
+    """`[accounts.NAME.mail]`. `guard` is a share, 0.25 for "25%"; `folders` are globs, the last match wins, "!" excludes."""
+
+    path: Path
+    layout: str = "verbatim"
+    folders: tuple[str, ...] = ("*",)
+    guard: float = 0.25
+
+
+@dataclass(frozen=True)
+class Account:
+    """`[accounts.NAME]`. `timeout` in seconds; `ca_file` None: the system's authorities; `proxy` "": as the environment says."""
+
+    name: str
+    email: str
+    server: str
+    username: str
+    password_command: tuple[str, ...] = field(repr=False)  # may have the secret in its text, as `echo secret` has
+    state_dir: Path
+    auth: str = "ntlm"
+    user_agent: str = f"ews-bridge/{__version__}"
+    ca_file: Path | None = None
+    proxy: str = field(default="", repr=False)  # may carry a password
+    timeout: float = 60.0
+    connections: int = 4
+    mail: MailSection | None = None
+
+
+#: The keys that a file may have, by table.
+ACCOUNT_KEYS = tuple(each.name for each in fields(Account) if each.name not in ("name", "state_dir"))
+MAIL_KEYS = tuple(each.name for each in fields(MailSection))
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One configuration file, read and checked. `accounts` in the order of the file."""
+
+    path: Path
+    accounts: tuple[Account, ...]
+
+    def select(self, names: Iterable[str]) -> tuple[Account, ...]:
+        """The accounts with these names, each once; all when no name is given. Raises UsageError for an unknown one."""
+        by_name = {account.name: account for account in self.accounts}
+        wanted = dict.fromkeys(names)
+        for name in wanted:
+            if name not in by_name:
+                raise UsageError(f"there is no account {name!r} in {self.path}{nearest(name, by_name)}")
+        return tuple(by_name[name] for name in wanted) or self.accounts
+
+
+def load(explicit: Path | None = None) -> Config:
+    """Read and check the configuration. Raises ConfigError; nothing is created and no command is run."""
+    path = locate(explicit)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot read the configuration: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: the configuration is not UTF-8 text") from error
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        where = re.search(r"\(at line (\d+), .*\)$", str(error))
+        line = where.group(1) if where else text.count("\n") + 1
+        raise ConfigError(f"{path}:{line}: not valid TOML: {error}") from error
+    return _config(path, text, data)
+
+
+def locate(explicit: Path | None = None) -> Path:
+    """The configuration file: as told, by EWS_BRIDGE_CONFIG, the user's own, the system's. Raises ConfigError for none."""
+    if explicit is not None:
+        return explicit
+    told = os.environ.get("EWS_BRIDGE_CONFIG", "")
+    if told:
+        return Path(told).expanduser()
+    own = _xdg("XDG_CONFIG_HOME", ".config") / "ews-bridge" / "config.toml"
+    for path in (own, _SYSTEM_FILE):
+        if path.exists():
+            return path
+    raise ConfigError(f"there is no configuration: neither {own} nor {_SYSTEM_FILE} exists", hint="man ews-bridge.toml shows one")
+
+
+def state_home() -> Path:
+    """Where the state of all accounts lives: `$XDG_STATE_HOME/ews-bridge`."""
+    return _xdg("XDG_STATE_HOME", ".local/state") / "ews-bridge"
+
+
+def password(account: Account) -> str:
+    """The account's secret: the first line that its password command prints. Runs the command anew at each call.
+
+    Raises ConfigError when the command cannot be started, AuthError when it fails, prints nothing or takes longer than
+    PASSWORD_SECONDS; what it wrote to stderr is in the message, what it wrote to stdout never is.
+    """
+    whose = f"password_command of account {account.name}"
+    try:
+        # In our process group and with our terminal: it may have to ask for a passphrase.
+        with subprocess.Popen(account.password_command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            try:
+                out, complaint = process.communicate(timeout=PASSWORD_SECONDS)
+            except subprocess.TimeoutExpired as error:
+                process.kill()
+                raise AuthError(f"{whose} took longer than {PASSWORD_SECONDS:.0f} s") from error
+    except OSError as error:
+        raise ConfigError(f"{whose} cannot be run: {error.strerror}: {account.password_command[0]}") from error
+    if process.returncode:
+        said = " / ".join(complaint.decode(errors="replace").split("\n")).strip(" /")
+        raise AuthError(f"{whose} failed with status {process.returncode}" + (f": {said}" if said else ""))
+    secret = out.split(b"\n", 1)[0].removesuffix(b"\r")
+    if not secret:
+        raise AuthError(f"{whose} printed no password", hint="it must print the password as the first line of its output")
+    try:
+        return secret.decode()
+    except UnicodeDecodeError:
+        raise AuthError(f"{whose} printed a password that is not UTF-8") from None  # the cause would quote it
+
+
+def _xdg(variable: str, default: str) -> Path:
+    """A base directory; one that is not absolute is ignored (XDG Base Directory Specification)."""
+    told = os.environ.get(variable, "")
+    return Path(told) if told.startswith("/") else Path("~").expanduser() / default
+
+
+# ---- from tables to values
+
+
+def _config(path: Path, text: str, data: Mapping[str, Any]) -> Config:
+    source = Source(path, text)
+    accounts = Table(source, (), dict(data), ("accounts",)).data.get("accounts")
+    if not accounts:
+        source.refuse(("accounts",), "there is no account", hint="man ews-bridge.toml shows one")
+    table = Table(source, ("accounts",), accounts, accounts)
+    read = tuple(_account(source, name, table.data[name]) for name in table.data)
+    _apart(source, read)
+    return Config(path, read)
+
+
+def _account(source: Source, name: str, data: object) -> Account:
+    table = Table(source, ("accounts", name), data, ACCOUNT_KEYS)
+    if not _ACCOUNT_NAME.fullmatch(name):
+        source.refuse(table.path, "a name is made of letters, digits, '.', '_' and '-', and begins with a letter or digit")
+    email = table.text("email")
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+", email):
+        table.refuse("email", f"{email!r} is not a mail address")
+    auth = table.choice("auth", AUTHS, Account.auth)
+    return Account(
+        name=name,
+        email=email,
+        server=_server(table, auth),
+        username=table.text("username", email),
+        password_command=_command(table),
+        state_dir=state_home() / name,
+        auth=auth,
+        user_agent=table.text("user_agent", Account.user_agent),
+        ca_file=_ca_file(table),
+        proxy=_proxy(table),
+        timeout=table.number("timeout", Account.timeout, 1, 3600),
+        connections=table.integer("connections", Account.connections, 1, 16),
+        mail=_mail(source, (*table.path, "mail"), table.data.get("mail")),
+    )
+
+
+def _mail(source: Source, path: tuple[str, ...], data: object) -> MailSection | None:
+    if data is None:
+        return None
+    table = Table(source, path, data, MAIL_KEYS)
+    patterns = table.data.get("folders")
+    folders = MailSection.folders if patterns is None else table.strings("folders", patterns)
+    if folders[0].startswith("!"):
+        folders = ("*", *folders)  # a list that only excludes means: all the others
+    return MailSection(
+        path=table.file("path"),
+        layout=table.choice("layout", LAYOUTS, MailSection.layout),
+        folders=folders,
+        guard=_share(table, "guard", MailSection.guard),
+    )
+
+
+def _server(table: Table, auth: str) -> str:
+    url = table.data.get("server")
+    if url is None:
+        example = 'server = "https://mail.example.com/EWS/Exchange.asmx"'
+        table.source.refuse((*table.path, "server"), "is missing", hint=f"set the address of the server's EWS: {example}")
+    url = table.text("server")
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+        _ = parts.port
+    except ValueError as error:
+        table.refuse("server", f"is not an address: {error}")
+    if parts.scheme not in ("https", "http") or not host or not parts.path.strip("/"):
+        table.refuse("server", "must be an address such as https://mail.example.com/EWS/Exchange.asmx")
+    if parts.username or parts.password:
+        table.refuse("server", "must not hold a user name or a password: use username and password_command")
+    if parts.scheme == "http" and auth == "basic" and not _is_loopback(host):
+        table.refuse("server", "auth = 'basic' would send the password in clear over http: use https")
+    return url
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _command(table: Table) -> tuple[str, ...]:
+    value = table.data.get("password_command")
+    if value is None:
+        table.refuse("password_command", "is missing: the command that prints the password")
+    if isinstance(value, str):
+        if not value.strip():
+            table.refuse("password_command", "must not be empty")
+        return ("/bin/sh", "-c", value)
+    return table.strings("password_command", value)
+
+
+def _ca_file(table: Table) -> Path | None:
+    if "ca_file" not in table.data:
+        return None
+    path = table.file("ca_file")
+    if not path.is_file():
+        table.refuse("ca_file", f"there is no file {path}")
+    return path
+
+
+def _proxy(table: Table) -> str:
+    url = table.text("proxy", Account.proxy)
+    if url and not re.match(r"https?://[^/]", url):
+        table.refuse("proxy", "must be an address such as http://proxy.example.com:3128")
+    return url
+
+
+def _share(table: Table, key: str, default: float) -> float:
+    value = table.text(key, f"{default:%}")
+    match = re.fullmatch(r"(\d{1,3}(?:\.\d+)?)\s*%", value)
+    share = float(match.group(1)) / 100 if match else 0.0
+    if not 0 < share <= 1:
+        table.refuse(key, "must be a percentage between 1% and 100%")
+    return share
+
+
+def _apart(source: Source, accounts: tuple[Account, ...]) -> None:
+    """No tree in another, and none around the state: each would take the other's files for its own."""
+    state = state_home().resolve()
+    taken: dict[Path, str] = {}
+    for account in accounts:
+        if account.mail is None:
+            continue
+        key = ("accounts", account.name, "mail", "path")
+        path = account.mail.path.resolve()
+        if path == state or path in state.parents or state in path.parents:
+            source.refuse(key, f"{path} and the state directory {state} must not lie in one another")
+        for other, owner in taken.items():
+            if path == other:
+                source.refuse(key, f"{path} is the path of {owner} already")
+            if path in other.parents or other in path.parents:
+                source.refuse(key, f"{path} and {other}, the path of {owner}, must not lie in one another")
+        taken[path] = ".".join(key[:3])
