@@ -19,6 +19,8 @@ from dataclasses import field
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+from typing import cast
+from typing import get_args
 from urllib.parse import urlsplit
 
 from ews_bridge import __version__
@@ -28,8 +30,9 @@ from ews_bridge.configfile import nearest
 from ews_bridge.errors import AuthError
 from ews_bridge.errors import ConfigError
 from ews_bridge.errors import UsageError
+from ews_bridge.names import Layout
 
-LAYOUTS = ("verbatim", "maildir++", "flat")
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 AUTHS = ("basic", "ntlm")
 PASSWORD_SECONDS = 120.0  # long enough for a passphrase to be typed
 
@@ -42,7 +45,7 @@ class MailSection:
     """`[accounts.NAME.mail]`. `guard` is a share, 0.25 for "25%"; `folders` are globs, the last match wins, "!" excludes."""
 
     path: Path
-    layout: str = "verbatim"
+    layout: Layout = "verbatim"
     folders: tuple[str, ...] = ("*",)
     guard: float = 0.25
 
@@ -125,21 +128,21 @@ def state_home() -> Path:
     return _xdg("XDG_STATE_HOME", ".local/state") / "ews-bridge"
 
 
-def password(account: Account) -> str:
+def password(account: Account, *, seconds: float = PASSWORD_SECONDS) -> str:
     """The account's secret: the first line that its password command prints. Runs the command anew at each call.
 
     Raises ConfigError when the command cannot be started, AuthError when it fails, prints nothing or takes longer than
-    PASSWORD_SECONDS; what it wrote to stderr is in the message, what it wrote to stdout never is.
+    `seconds`; what it wrote to stderr is in the message, what it wrote to stdout never is.
     """
     whose = f"password_command of account {account.name}"
     try:
         # In our process group and with our terminal: it may have to ask for a passphrase.
         with subprocess.Popen(account.password_command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             try:
-                out, complaint = process.communicate(timeout=PASSWORD_SECONDS)
+                out, complaint = process.communicate(timeout=seconds)
             except subprocess.TimeoutExpired as error:
                 process.kill()
-                raise AuthError(f"{whose} took longer than {PASSWORD_SECONDS:.0f} s") from error
+                raise AuthError(f"{whose} took longer than {seconds:g} s") from error
     except OSError as error:
         raise ConfigError(f"{whose} cannot be run: {error.strerror}: {account.password_command[0]}") from error
     if process.returncode:
@@ -209,7 +212,7 @@ def _mail(source: Source, path: tuple[str, ...], data: object) -> MailSection | 
         folders = ("*", *folders)  # a list that only excludes means: all the others
     return MailSection(
         path=table.file("path"),
-        layout=table.choice("layout", LAYOUTS, MailSection.layout),
+        layout=cast(Layout, table.choice("layout", LAYOUTS, MailSection.layout)),
         folders=folders,
         guard=_share(table, "guard", MailSection.guard),
     )

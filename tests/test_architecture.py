@@ -20,7 +20,7 @@ PACKAGE = ROOT / "ews_bridge"
 #: A module imports from the layers above its own. The package itself (`__version__`) is above all.
 LAYERS = (
     ("errors", "model"),
-    ("plan", "store", "names", "configfile", "config"),
+    ("plan", "store", "names", "headers", "disk", "configfile", "config"),
     ("state", "maildir", "mailtree", "trash", "exchange"),
     ("apply",),
     ("converge",),
@@ -30,6 +30,7 @@ LAYERS = (
 #: Within a layer only these, each for its reason.
 BESIDE = {
     ("config", "configfile"),  # reads the file that the settings come from
+    ("config", "names"),  # the layouts
     ("maildir", "trash"),  # what a store deletes goes there
     ("mailtree", "maildir"),  # the tree opens the stores in it
     ("mailtree", "trash"),
@@ -42,7 +43,7 @@ HOMES = {
     "exchangelib": ("exchange/",),
     "requests": ("exchange/",),
     "urllib3": ("exchange/",),
-    "pybase64": ("exchange/",),
+    "pybase64": ("exchange/", "sandbox/"),
     "aiohttp": ("sandbox/",),
     "spnego": ("sandbox/",),
     "lxml": ("exchange/", "sandbox/"),

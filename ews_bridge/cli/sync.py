@@ -1,0 +1,139 @@
+"""`ews-bridge sync`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from dataclasses import dataclass
+from dataclasses import field
+from typing import TYPE_CHECKING
+
+import click
+
+from ews_bridge import config
+from ews_bridge.cli import output
+from ews_bridge.cli.boundary import gravest
+from ews_bridge.cli.boundary import guarded
+from ews_bridge.cli.options import Given
+from ews_bridge.cli.options import shared_options
+from ews_bridge.cli.progress import Progress
+from ews_bridge.errors import EwsBridgeError
+from ews_bridge.errors import UsageError
+from ews_bridge.model import Report
+from ews_bridge.model import Side
+
+if TYPE_CHECKING:
+    from ews_bridge import sync as engine
+
+#: What the summary says for each word that a report counts, in its order.
+_WORDS = {
+    "download": "downloaded",
+    "update local": "updated",
+    "mark local": "marked",
+    "move local": "moved",
+    "delete local": "deleted (trash)",
+    "upload": "uploaded",
+    "update remote": "updated on the server",
+    "mark remote": "marked on the server",
+    "move remote": "moved on the server",
+    "delete remote": "deleted on the server",
+    "conflict": "in conflict",
+}
+
+
+@dataclass
+class Outcome:
+    """What became of one account."""
+
+    account: str
+    code: int = 0
+    seconds: float = 0.0
+    report: Report | None = None
+    error: EwsBridgeError | None = None
+    steps: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, object]:
+        error = self.error and {"message": str(self.error), "hint": self.error.hint}
+        values: dict[str, object] = {"account": self.account, "exit_code": self.code, "error": error}
+        if self.report is not None:
+            values |= {**asdict(self.report), "seconds": round(self.seconds, 3)}
+        return values
+
+
+@click.command("sync")
+@shared_options
+@click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")
+@click.option("--allow-deletes", is_flag=True, help="Delete even what looks like a mass deletion.")
+@click.option("--refill", is_flag=True, help="Fetch again what is missing on disk, instead of taking it for deleted.")
+@click.option(
+    "--wait", type=click.FloatRange(min=0), default=30.0, show_default=True, metavar="SECONDS", help="Wait for another run."
+)
+@click.argument("folders", nargs=-1, metavar="[FOLDER]...")
+@click.pass_obj
+def command(given: Given, *, dry_run: bool, allow_deletes: bool, refill: bool, wait: float, folders: tuple[str, ...]) -> int:
+    """Bring the mail on the server and on disk together.
+
+    A FOLDER is a path as `ews-bridge folders` prints it; without one, all folders of the configuration are synced.
+    """
+    if allow_deletes and refill:
+        raise UsageError("--allow-deletes and --refill exclude each other")
+    from ews_bridge import sync as engine
+
+    options = engine.Options(
+        dry_run=dry_run,
+        allow_deletes=allow_deletes,
+        refill=refill,
+        wait=wait,
+        folders=folders,
+        writes=frozenset((Side.LOCAL,)),
+    )
+    outcomes = [_one(account, given, options) for account in given.load()]
+    if given.json:
+        output.say_json({"dry_run": dry_run, "accounts": [outcome.as_json() for outcome in outcomes]})
+    return gravest(outcome.code for outcome in outcomes)
+
+
+def _one(account: config.Account, given: Given, options: engine.Options) -> Outcome:
+    """Sync one account and tell what became of it, unless all of that is for the JSON."""
+    outcome = Outcome(account.name)
+
+    def show(text: str) -> None:
+        outcome.steps.append(text)
+        if not given.json:
+            output.say(output.printable(f"{account.name}: {text}"))
+
+    def action() -> int:
+        from ews_bridge import sync as engine
+
+        began = time.monotonic()
+        with Progress(
+            account.name, shown=not given.quiet, on_step=show if options.dry_run or given.verbose else None
+        ) as progress:
+            outcome.report = engine.sync(account, options=options, progress=progress)
+        outcome.seconds = time.monotonic() - began
+        return _tell(outcome, outcome.report, given, dry_run=options.dry_run)
+
+    outcome.code = guarded(action, account=account.name, failed=lambda error: setattr(outcome, "error", error))
+    return outcome
+
+
+def _tell(outcome: Outcome, report: Report, given: Given, *, dry_run: bool) -> int:
+    """Name what failed, say in a line what was done; the exit code."""
+    output.complain_of((*report.refused, *report.failures), account=outcome.account)
+    for conflict in report.conflicts:
+        output.complain(conflict, account=outcome.account)
+    if not given.quiet and not given.json:
+        output.say(summary(outcome.account, report, outcome.seconds, dry_run=dry_run))
+    return 1 if report.refused or report.failures or report.conflicts else 0
+
+
+def summary(account: str, report: Report, seconds: float, *, dry_run: bool) -> str:
+    """The line at the end of a sync."""
+    counted = [*(word for word in _WORDS if word in report.done), *(word for word in report.done if word not in _WORDS)]
+    parts = [f"{report.done[word]:,} {_WORDS.get(word, word)}" for word in counted]
+    parts += [f"{output.size(report.bytes)} in {output.duration(seconds)}"] if report.bytes else []
+    parts += [f"{len(report.failures):,} failed"] if report.failures else []
+    parts += [f"{len(report.refused):,} refused"] if report.refused else []
+    parts += [f"{report.pending:,} pending"] if report.pending else []
+    would = "would be: " if dry_run and parts else ""
+    return f"{account}: {would}{', '.join(parts) or 'nothing new'}"
