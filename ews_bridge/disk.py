@@ -1,0 +1,101 @@
+"""What makes a write durable: the few operations that the local stores share.
+
+Order is everything here: the file is synced, then renamed, then its directory is synced; only then may a link claim it
+(design.md §3, "Crash and power cut"). Nothing here ever overwrites a file that it did not write itself.
+"""
+
+import contextlib
+import errno
+import os
+import shutil
+from collections.abc import Iterable
+
+from ews_bridge.errors import CannotCreate
+from ews_bridge.errors import DiskError
+
+_HINTS = {
+    errno.ENOSPC: "free some space, then run again: it goes on where it stopped",
+    errno.EDQUOT: "your quota is used up: free some space, then run again",
+    errno.EROFS: "the file system is mounted read-only",
+    errno.EACCES: "check owner and permissions",
+    errno.EPERM: "check owner and permissions",
+    errno.EIO: "the disk reports errors: check it before anything else (dmesg, smartctl)",
+}
+
+
+def disk_error(error: OSError, doing: str) -> DiskError:
+    """Our error for one of the system's, to be raised `from` it. `doing`: what failed, as in "cannot write /home/a/Mail"."""
+    kind = CannotCreate if doing.startswith("cannot create") else DiskError
+    reason = error.strerror or str(error)
+    return kind(f"{doing}: {reason}", hint=_HINTS.get(error.errno or 0, ""))
+
+
+def sync_directory(path: str) -> None:
+    """Make the names in a directory durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network and FUSE file systems cannot sync a directory, and have nothing to sync.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def sync_directories(paths: Iterable[str]) -> None:
+    """`sync_directory` for each, in a stable order."""
+    for path in sorted(paths):
+        sync_directory(path)
+
+
+def make_directory(path: str) -> None:
+    """Make a directory (0700) and its missing parents, durably. Already there: nothing is done."""
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(path) or "."
+    make_directory(parent)
+    with contextlib.suppress(FileExistsError):  # another thread was quicker
+        os.mkdir(path, 0o700)
+    sync_directory(parent)
+
+
+def relocate(source: str, target: str, *, staging: str) -> None:
+    """Rename `source` to `target`, which must not exist; across file systems copy it, durably, and then remove it.
+
+    The caller syncs both directories. `staging` is where a copy is written before it gets its name: a path on the file system of
+    `target`. Raises FileExistsError, FileNotFoundError and other OSErrors as they come.
+    """
+    if os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
+    try:
+        os.rename(source, target)
+        return
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+    try:
+        with open(source, "rb") as old, open(os.open(staging, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as new:
+            shutil.copyfileobj(old, new, 1 << 20)
+            new.flush()
+            info = os.fstat(old.fileno())
+            os.utime(new.fileno(), ns=(info.st_atime_ns, info.st_mtime_ns))
+            os.fsync(new.fileno())
+        os.rename(staging, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(staging)
+        raise
+    sync_directory(os.path.dirname(target))
+    os.unlink(source)
+
+
+def write_whole(path: str, data: bytes) -> None:
+    """Replace a small file of ours, so that after a crash it is the old one or the new one."""
+    staging = f"{path}.tmp"
+    with open(os.open(staging, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(staging, path)
+    sync_directory(os.path.dirname(path))

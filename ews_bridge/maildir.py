@@ -1,0 +1,400 @@
+"""Store over one Maildir folder: `{cur,new,tmp}`, one file a message, its flags in its name.
+
+    <received, epoch seconds>.<token>.<host>:2,<flags>      what we create; any other name is as good
+
+A rename is what decides a race with a mail reader: whoever comes second finds the old name gone and looks again. Must
+never: overwrite a file that is not the one it was told of, call a message gone that was only renamed while we listed, show a
+message that is not whole and durable, touch a letter that is not ours. Format: https://cr.yp.to/proto/maildir.html
+and the usage of mutt, Dovecot and notmuch.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import re
+import secrets
+import stat
+import threading
+import time
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
+
+from ews_bridge.disk import disk_error
+from ews_bridge.disk import make_directory
+from ews_bridge.disk import relocate
+from ews_bridge.disk import sync_directories
+from ews_bridge.errors import BadItem
+from ews_bridge.errors import EwsBridgeError
+from ews_bridge.errors import Stale
+from ews_bridge.maildir_index import Index
+from ews_bridge.maildir_index import Stamp
+from ews_bridge.maildir_index import flags_of
+from ews_bridge.maildir_index import id_of
+from ews_bridge.maildir_index import revision_of
+from ews_bridge.maildir_index import split
+from ews_bridge.model import Content
+from ews_bridge.model import Entry
+from ews_bridge.model import Flag
+from ews_bridge.model import Flags
+from ews_bridge.model import Hints
+from ews_bridge.model import Known
+from ews_bridge.model import New
+from ews_bridge.model import Scan
+from ews_bridge.store import Failed
+from ews_bridge.store import Store
+from ews_bridge.trash import Trash
+
+_PAGE = 1000  # new messages on one page of a scan
+_BATCH = 100  # results that share one sync of the directories
+_CHUNK = 1 << 20
+_TMP_AGE = 36 * 3600  # the age at which a file in tmp/ is abandoned (maildir.html)
+_SET = frozenset("DFPRS")  # the letters that `mark` sets; all others, T among them, belong to the readers
+
+_Result = TypeVar("_Result")
+_Argument = TypeVar("_Argument")
+
+
+class _Gone(Stale):
+    """The file is in neither new/ nor cur/, after a second look."""
+
+
+class Maildir:
+    """The Maildir at `directory`. `path` is the folder's path, for the trash; `host` goes into the names of new files."""
+
+    def __init__(self, directory: str, *, collection: int, path: str, trash: Trash, host: str) -> None:
+        self.directory = directory
+        self._collection = collection
+        self._path = path
+        self._trash = trash
+        self._host = re.sub(r"[^A-Za-z0-9._-]", "_", host) or "localhost"
+        self._index = Index(directory)
+        self._lock = threading.Lock()
+        self._prepared = False
+
+    @property
+    def collection(self) -> int:
+        return self._collection
+
+    def scan(self, cursor: str, known: Known) -> Iterator[Scan]:
+        """What differs from `known()`, in pages that have no `first`; the cursor moves with the last page.
+
+        While the directories are as the cursor has them: one empty page, for two `stat`. Not so with a draft here, which may be
+        edited in place: a directory's mtime does not tell that, and the cursor stays "". Nothing is written.
+        """
+        stamp = self._index.stamp()
+        if _proven(cursor, stamp):
+            yield Scan(cursor=cursor, last=True)
+            return
+        before = known()
+        fresh: list[Entry] = []
+        present: set[str] = set()
+        editable = False
+        # The second look is for what seems gone: readdir may miss a file that is renamed within its directory meanwhile.
+        for _ in range(2):
+            self._index.relist()
+            missed = False
+            for id_, file in self._index.messages(before):
+                if id_ in present:
+                    continue
+                was = before.get(id_)
+                try:
+                    entry = self._index.look(id_, file, was, self._collection)
+                except FileNotFoundError:
+                    missed = True
+                    continue
+                present.add(id_)
+                if entry is None:
+                    continue
+                editable = editable or entry.revision != ""
+                if entry is not was:
+                    fresh.append(entry)
+                if len(fresh) == _PAGE:
+                    yield Scan(entries=tuple(fresh), cursor=cursor)
+                    fresh = []
+            if not missed and before.keys() <= present:
+                break
+        vanished = tuple(id_ for id_ in before if id_ not in present)
+        yield Scan(entries=tuple(fresh), vanished=vanished, cursor="" if editable else json.dumps(stamp), last=True)
+
+    def read(self, entries: Sequence[Entry]) -> Iterator[tuple[Entry, Content | Failed]]:
+        since = self._index.ready()
+        for entry in entries:
+            opened = self._on_file(entry, since, partial(self._open, entry))
+            if not isinstance(opened, int):
+                yield entry, opened
+                continue
+            try:
+                info = os.fstat(opened)
+                yield entry, Content(partial(_pieces, opened, info, _name(entry)), info.st_mtime)
+            finally:
+                os.close(opened)
+
+    def find(self, token: str) -> Entry | None:
+        self._index.relist()
+        found = []
+        for id_, file in self._index.tokens(token):
+            with contextlib.suppress(FileNotFoundError):
+                found.append(self._index.look(id_, file, None, self._collection))
+        return min((entry for entry in found if entry), key=lambda entry: entry.id, default=None)
+
+    def create(self, items: Iterable[tuple[Entry, New]]) -> Iterator[tuple[Entry, Entry | Failed]]:
+        self._prepare()
+        touched: set[str] = set()
+        return _durably(((source, self._create(source, new, touched)) for source, new in items), touched)
+
+    def update(self, items: Iterable[tuple[Entry, Content]]) -> Iterator[tuple[Entry, Entry | Failed]]:
+        self._prepare()
+        return self._each(items, self._update)
+
+    def mark(self, items: Sequence[tuple[Entry, Flags]]) -> Iterator[tuple[Entry, Entry | Failed]]:
+        """As in `Store.mark`. Flags that a reader changed since the entry was listed are not overwritten: `Stale`."""
+        return self._each(items, self._mark)
+
+    def move(self, entries: Sequence[Entry], into: Store) -> Iterator[tuple[Entry, Entry | Failed]]:
+        """As in `Store.move`. The entry keeps the flags it was listed with: what a reader changed since is seen by the scan."""
+        if not isinstance(into, Maildir):
+            raise TypeError(f"a file cannot be moved into a {type(into).__name__}")
+        into._prepare()
+        into._index.ready()
+        return self._each(((entry, into) for entry in entries), self._move)
+
+    def delete(self, entries: Sequence[Entry]) -> Iterator[tuple[Entry, Entry | Failed]]:
+        for entry, result in self._each(((entry, self._trash) for entry in entries), self._delete):
+            yield entry, entry if isinstance(result, _Gone) else result
+
+    def _each(
+        self,
+        items: Iterable[tuple[Entry, _Argument]],
+        act: Callable[[Entry, _Argument, set[str], str], Entry | Failed],
+    ) -> Iterator[tuple[Entry, Entry | Failed]]:
+        """Do `act` on the file of each entry; the directories that it adds to its set are synced, then the results are given."""
+        since = self._index.ready()
+        touched: set[str] = set()
+        results = ((entry, self._on_file(entry, since, partial(act, entry, what, touched))) for entry, what in items)
+        return _durably(results, touched)
+
+    def _on_file(self, entry: Entry, since: int, act: Callable[[str], _Result]) -> _Result | Failed:
+        """`act` on the entry's file. When that is gone, list once more (once in a call: many may be) and try again."""
+        try:
+            for _ in range(2):
+                file = self._index.locate(entry)
+                if file is not None:
+                    with contextlib.suppress(FileNotFoundError):
+                        return act(file)
+                if self._index.listings != since:
+                    break
+                self._index.relist()
+        except OSError as error:
+            raise disk_error(error, f"cannot write {self.directory}") from error
+        return _Gone(f"{_name(entry)} is no longer in {self._path}")
+
+    def _open(self, entry: Entry, file: str) -> int | Failed:
+        try:
+            descriptor = os.open(self._index.at(file), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) and not os.path.lexists(self._index.at(file)):
+                raise
+            return BadItem(f"{self._index.at(file)} cannot be read: {error.strerror}", hint="check the file and its permissions")
+        info = os.fstat(descriptor)
+        if stat.S_ISREG(info.st_mode) and _current(entry, info):
+            return descriptor
+        os.close(descriptor)
+        return _edited(entry)
+
+    def _create(self, source: Entry, new: New, touched: set[str]) -> Entry | Failed:
+        received = int(new.content.modified) if new.content.modified >= 1 else int(time.time())
+        base = f"{received}.{new.token}.{self._host}"
+        letters = "".join(sorted(new.flags))
+        file = f"cur/{base}:2,{letters}" if letters else f"new/{base}"
+        try:
+            staged, info = self._write(base, new.content)
+            try:
+                relocate(staged, self._index.at(file), staging=f"{staged}.copy")
+            except BaseException:
+                os.unlink(staged)
+                raise
+        except (Stale, BadItem) as error:
+            return error
+        except FileExistsError:
+            return BadItem(f"{self._index.at(file)} exists already")
+        except OSError as error:
+            raise disk_error(error, f"cannot create a file in {self.directory}") from error
+        touched.add(os.path.dirname(self._index.at(file)))
+        self._index.renamed(None, file)
+        hints = Hints(str(info.st_ino), new.token, info.st_size, source.hints.sent, source.hints.label)
+        return Entry(base, new.key, revision_of(info, new.flags), new.flags, self._collection, hints)
+
+    def _update(self, entry: Entry, content: Content, touched: set[str], file: str) -> Entry | Failed:
+        path = self._index.at(file)
+        if not _current(entry, os.stat(path)):
+            return _edited(entry)
+        try:
+            staged, info = self._write(self._fresh_name(), content)
+        except (Stale, BadItem) as error:
+            return error
+        try:
+            # Once more, as writing takes its time. The content can be read only once: there is no second try from here on.
+            if not _current(entry, os.stat(path)):
+                return _edited(entry)
+            os.rename(staged, path)
+        except FileNotFoundError:
+            return _edited(entry)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(staged)
+        touched.add(os.path.dirname(path))
+        hints = replace(entry.hints, place=str(info.st_ino), size=info.st_size)
+        return replace(entry, revision=revision_of(info, flags_of(split(os.path.basename(path)).letters)), hints=hints)
+
+    def _mark(self, entry: Entry, flags: Flags, touched: set[str], file: str) -> Entry | Failed:
+        path = self._index.at(file)
+        base, separator, letters = split(os.path.basename(file))
+        if {letter for letter in letters if letter in _SET} != {flag for flag in entry.flags if flag in _SET}:
+            return Stale(f"the flags of {_name(entry)} changed in {self._path}")
+        info = os.stat(path)
+        if not _current(entry, info):
+            return _edited(entry)
+        wanted = "".join(
+            sorted({letter for letter in letters if letter not in _SET} | {flag.value for flag in flags if flag in _SET})
+        )
+        # A message without flags may stay where it is; one in new/ with flags is odd to many readers.
+        target = file if wanted == letters else f"cur/{base}{separator or ':2,'}{wanted}"
+        if target != file:
+            if os.path.lexists(self._index.at(target)):
+                return BadItem(
+                    f"{self._index.at(target)} is another file of the same name", hint="give one of the two another name"
+                )
+            os.rename(path, self._index.at(target))
+            touched.update((os.path.dirname(path), os.path.dirname(self._index.at(target))))
+            self._index.renamed(file, target)
+        now = flags_of(wanted)
+        return replace(entry, flags=now, revision=revision_of(info, now))
+
+    def _move(self, entry: Entry, into: "Maildir", touched: set[str], file: str) -> Entry | Failed:
+        path = self._index.at(file)
+        if not _current(entry, os.stat(path)):
+            return _edited(entry)
+        base, separator, letters = split(os.path.basename(file))
+        if into._index.taken(base):
+            base = into._fresh_name()
+        target = f"{os.path.dirname(file)}/{base}{separator}{letters}"
+        relocate(path, into._index.at(target), staging=into._index.at(f"tmp/{into._fresh_name()}"))
+        touched.update((os.path.dirname(path), os.path.dirname(into._index.at(target))))
+        self._index.renamed(file, None)
+        into._index.renamed(None, target)
+        return replace(entry, id=id_of(base), collection=into.collection)
+
+    def _delete(self, entry: Entry, trash: Trash, touched: set[str], file: str) -> Entry | Failed:
+        path = self._index.at(file)
+        if entry.revision and not _current(entry, os.stat(path)):
+            return _edited(entry)
+        target = trash.place(path, self._path, os.path.basename(path))
+        touched.update((os.path.dirname(path), os.path.dirname(target)))
+        self._index.renamed(file, None)
+        return entry
+
+    def _write(self, name: str, content: Content) -> tuple[str, os.stat_result]:
+        """Content, durable, under a name in tmp/. Nothing is left behind when it raises."""
+        path = self._index.at(f"tmp/{name}")
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)  # the name has our token in it: left by a run of ours that was cut off
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with open(descriptor, "wb") as file:
+                for piece in content.pieces():
+                    file.write(piece)
+                file.flush()
+                if content.modified >= 1:
+                    # Whole seconds: a file system that keeps no more would change the revision when it is mounted again.
+                    os.utime(descriptor, (time.time(), int(content.modified)))
+                os.fsync(descriptor)
+                return path, os.fstat(descriptor)
+        except BaseException as error:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+            if isinstance(error, OSError) and error.errno == errno.EFBIG:
+                raise BadItem(f"{name} is too large for the file system of {self.directory}") from error
+            raise
+
+    def _fresh_name(self) -> str:
+        return f"{int(time.time())}.R{secrets.token_hex(8)}.{self._host}"
+
+    def _prepare(self) -> None:
+        """Before the first write: make what is missing, and remove abandoned files from tmp/. Not in a scan: a dry run scans.
+
+        Their age is told by the ctime, as ours carry the mtime of their message.
+        """
+        with self._lock:
+            if self._prepared:
+                return
+            try:
+                for part in ("tmp", "new", "cur"):
+                    make_directory(self._index.at(part))
+                for name in os.listdir(self._index.at("tmp")):
+                    with contextlib.suppress(FileNotFoundError, IsADirectoryError):
+                        if os.lstat(self._index.at(f"tmp/{name}")).st_ctime < time.time() - _TMP_AGE:
+                            os.unlink(self._index.at(f"tmp/{name}"))
+            except OSError as error:
+                raise disk_error(error, f"cannot create {self.directory}") from error
+            self._prepared = True
+
+
+def _durably(results: Iterator[tuple[Entry, Entry | Failed]], touched: set[str]) -> Iterator[tuple[Entry, Entry | Failed]]:
+    """Give results out only when the directories are synced, once for many; a failure comes after what was done before it."""
+    failure: EwsBridgeError | None = None
+    more = True
+    while more:
+        done = []
+        more = False
+        try:
+            for result in results:
+                done.append(result)
+                if len(done) == _BATCH:
+                    more = True
+                    break
+        except EwsBridgeError as error:
+            failure = error
+        try:
+            sync_directories(touched)
+        except OSError as error:
+            raise disk_error(error, f"cannot write {', '.join(sorted(touched))}") from error
+        touched.clear()
+        yield from done
+    if failure is not None:
+        raise failure
+
+
+def _pieces(descriptor: int, before: os.stat_result, name: str) -> Iterator[bytes]:
+    try:
+        while piece := os.read(descriptor, _CHUNK):
+            yield piece
+        after = os.fstat(descriptor)
+    except OSError as error:
+        raise BadItem(f"{name} cannot be read: {error.strerror}") from error
+    if (after.st_mtime_ns, after.st_size) != (before.st_mtime_ns, before.st_size):
+        raise Stale(f"{name} was edited while it was read")
+
+
+def _proven(cursor: str, now: Stamp) -> bool:
+    try:
+        return Stamp(*json.loads(cursor)).proves(now)
+    except (ValueError, TypeError):
+        return False
+
+
+def _current(entry: Entry, info: os.stat_result) -> bool:
+    return entry.revision in ("", revision_of(info, frozenset({Flag.DRAFT})))
+
+
+def _edited(entry: Entry) -> Stale:
+    return Stale(f"{_name(entry)} was edited or replaced since it was listed")
+
+
+def _name(entry: Entry) -> str:
+    return entry.hints.label or entry.key or entry.id
