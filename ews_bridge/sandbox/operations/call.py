@@ -1,0 +1,19 @@
+"""What an operation is told besides its request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..world import Mailbox
+from ..world import World
+
+
+@dataclass
+class Call:
+    """One request: the world it acts on, whose mailbox it means, and what its SOAP header said."""
+
+    world: World
+    user: Mailbox
+    version: str = "Exchange2013_SP1"
+    impersonated: bool = False
+    time_zone: str | None = None
