@@ -312,8 +312,16 @@ def _folder(mailbox: Mailbox, path: str, known: dict[str, Folder]) -> Folder:
         if path in ("inbox", "sentitems", "drafts", "deleteditems", "junkemail", ""):
             known[path] = mailbox.folder(path or "msgfolderroot")
         else:
-            known[path] = mailbox.create_folder(_folder(mailbox, parent, known), name)
+            known[path] = subfolder(mailbox, _folder(mailbox, parent, known), name)
     return known[path]
+
+
+def subfolder(mailbox: Mailbox, parent: Folder, name: str) -> Folder:
+    """The folder of that name (case apart) below `parent`, made if there is none."""
+    for child in parent.children:
+        if child.name.casefold() == name.casefold():
+            return child
+    return mailbox.create_folder(parent, name)
 
 
 def _sent(letter: Letter) -> datetime:

@@ -31,7 +31,7 @@ from .faults import Quirks
 from .faults import Stats
 from .grammar import check
 from .operations import OPERATIONS
-from .operations import Call
+from .operations.call import Call
 from .world import Mailbox
 from .world import World
 
@@ -133,7 +133,13 @@ class Sandbox:
         user = self._impersonate(request.impersonated, mailbox)
         if self.quirks.hierarchy_500 and faults.is_rich_hierarchy_sync(request.element):
             raise RequestFault("ErrorInternalServerError", "An internal server error occurred.")
-        call = Call(world=self.world, user=user, version=request.version, time_zone=request.time_zone)
+        call = Call(
+            world=self.world,
+            user=user,
+            version=request.version,
+            impersonated=request.impersonated is not None,
+            time_zone=request.time_zone,
+        )
         response = operation(call, request.element)
         if self.quirks.ignore_commit_time:
             faults.without_commit_time(response)
@@ -368,7 +374,8 @@ class Sandbox:
             setattr(self.quirks, name, bool(value))
         if forget_sync_states:
             with self.lock:
-                self.world.forget_sync_states()
+                for mailbox in self.world.users.values():
+                    mailbox.forget_sync_states()
 
 
 def _finish(response: web.StreamResponse, headers: tuple[tuple[str, str], ...]) -> web.StreamResponse:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from .demo import MONDAY
 from .demo import fill_demo
+from .demo import subfolder
 from .world import Folder
 from .world import Mailbox
 from .world import World
@@ -58,7 +59,7 @@ def fill(world: World, mailbox: Mailbox, seed: str) -> None:
         top = mailbox.folder("msgfolderroot")
         for number in range(folders):
             share = count // folders + (number < count % folders)
-            bulk(mailbox, mailbox.create_folder(top, f"Folder {number:04d}"), share, size)
+            bulk(mailbox, subfolder(mailbox, top, f"Folder {number:04d}"), share, size)
     elif Path(seed).is_dir():
         load_tree(mailbox, Path(seed))
     else:
@@ -147,7 +148,7 @@ def _folder(mailbox: Mailbox, names: tuple[str, ...], known: dict[tuple[str, ...
         if well_known:
             known[key] = mailbox.folder(well_known)
         else:
-            known[key] = mailbox.create_folder(_folder(mailbox, names[:-1], known), names[-1])
+            known[key] = subfolder(mailbox, _folder(mailbox, names[:-1], known), names[-1])
     return known[key]
 
 

@@ -44,12 +44,12 @@ _PROLOG = re.compile(rb"(?:\xef\xbb\xbf)?(?>(?>\s+|<\?(?>.*?\?>)|<!--(?>.*?-->))
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One parsed request; `element` is the operation's element, still inside its envelope."""
+    """One parsed request; `element` is the operation's element, still inside its envelope, `time_zone` a definition."""
 
     operation: str
     element: etree._Element
     version: str
-    time_zone: str | None
+    time_zone: etree._Element | None
     impersonated: str | None
 
 
@@ -170,15 +170,12 @@ def _version(header: etree._Element | None) -> str:
     return version
 
 
-def _time_zone(header: etree._Element | None) -> str | None:
-    path = f"{{{T}}}TimeZoneContext/{{{T}}}TimeZoneDefinition"
-    zone = None if header is None else header.find(path)
-    return None if zone is None else zone.get("Id")
+def _time_zone(header: etree._Element | None) -> etree._Element | None:
+    return None if header is None else header.find(f"{t('TimeZoneContext')}/{t('TimeZoneDefinition')}")
 
 
 def _impersonated(header: etree._Element | None) -> str | None:
-    path = f"{{{T}}}ExchangeImpersonation/{{{T}}}ConnectingSID/*"
-    who = None if header is None else header.find(path)
+    who = None if header is None else header.find(f"{t('ExchangeImpersonation')}/{t('ConnectingSID')}/*")
     return None if who is None else (who.text or "").strip()
 
 
