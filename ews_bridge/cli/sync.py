@@ -77,6 +77,7 @@ def command(given: Given, *, dry_run: bool, allow_deletes: bool, refill: bool, w
     """
     if allow_deletes and refill:
         raise UsageError("--allow-deletes and --refill exclude each other")
+    accounts = given.load()
     from ews_bridge import sync as engine
 
     options = engine.Options(
@@ -87,7 +88,7 @@ def command(given: Given, *, dry_run: bool, allow_deletes: bool, refill: bool, w
         folders=folders,
         writes=frozenset((Side.LOCAL,)),
     )
-    outcomes = [_one(account, given, options) for account in given.load()]
+    outcomes = [_one(account, given, options) for account in accounts]
     if given.json:
         output.say_json({"dry_run": dry_run, "accounts": [outcome.as_json() for outcome in outcomes]})
     return gravest(outcome.code for outcome in outcomes)

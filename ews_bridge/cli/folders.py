@@ -1,0 +1,60 @@
+"""`ews-bridge folders`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from ews_bridge import config
+from ews_bridge.cli import output
+from ews_bridge.cli.boundary import gravest
+from ews_bridge.cli.boundary import guarded
+from ews_bridge.cli.options import Given
+from ews_bridge.cli.options import shared_options
+
+if TYPE_CHECKING:
+    from ews_bridge import sync as engine
+
+
+@click.command("folders")
+@shared_options
+@click.pass_obj
+def command(given: Given) -> int:
+    """The server's folders: what each holds, and where it lives on disk.
+
+    A folder without a directory is left out by the configuration.
+    """
+    accounts = given.load()
+    found: dict[str, list[engine.FolderInfo]] = {}
+    code = gravest(guarded(lambda account=account: _look(account, found), account=account.name) for account in accounts)  # type: ignore[misc]
+    if given.json:
+        listed = [{"account": name, "folders": [_as_json(each) for each in folders]} for name, folders in found.items()]
+        output.say_json({"accounts": listed})
+        return code
+    for name, folders in found.items():
+        if len(accounts) > 1:
+            output.say(f"{name}:")
+        for line in _lines(folders):
+            output.say(line)
+    return code
+
+
+def _look(account: config.Account, found: dict[str, list[engine.FolderInfo]]) -> int:
+    from ews_bridge import sync as engine
+
+    found[account.name] = engine.folders(account)
+    return 0
+
+
+def _lines(folders: list[engine.FolderInfo]) -> list[str]:
+    rows = [
+        [each.path, f"{each.items:,}", f"{each.unread:,}", each.special, str(each.directory) if each.synced else "-"]
+        for each in folders
+    ]
+    return output.table(["FOLDER", "MESSAGES", "UNREAD", "SPECIAL", "DIRECTORY"], rows, right=(1, 2))
+
+
+def _as_json(folder: engine.FolderInfo) -> dict[str, object]:
+    return {**asdict(folder), "directory": str(folder.directory)}
