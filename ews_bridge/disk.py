@@ -55,8 +55,11 @@ def make_directory(path: str) -> None:
         return
     parent = os.path.dirname(path) or "."
     make_directory(parent)
-    with contextlib.suppress(FileExistsError):  # another thread was quicker
+    try:
         os.mkdir(path, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(path):  # else another thread was quicker
+            raise
     sync_directory(parent)
 
 
@@ -82,10 +85,9 @@ def relocate(source: str, target: str, *, staging: str) -> None:
             os.utime(new.fileno(), ns=(info.st_atime_ns, info.st_mtime_ns))
             os.fsync(new.fileno())
         os.rename(staging, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
+    finally:
+        with contextlib.suppress(FileNotFoundError):
             os.unlink(staging)
-        raise
     sync_directory(os.path.dirname(target))
     os.unlink(source)
 

@@ -50,10 +50,12 @@ from ews_bridge.store import Failed
 from ews_bridge.store import Store
 from ews_bridge.trash import Trash
 
+#: The age in seconds at which a file in tmp/ is abandoned (maildir.html).
+TMP_AGE = 36 * 3600
+
 _PAGE = 1000  # new messages on one page of a scan
 _BATCH = 100  # results that share one sync of the directories
 _CHUNK = 1 << 20
-_TMP_AGE = 36 * 3600  # the age at which a file in tmp/ is abandoned (maildir.html)
 _SET = frozenset("DFPRS")  # the letters that `mark` sets; all others, T among them, belong to the readers
 
 _Result = TypeVar("_Result")
@@ -213,12 +215,8 @@ class Maildir:
         letters = "".join(sorted(new.flags))
         file = f"cur/{base}:2,{letters}" if letters else f"new/{base}"
         try:
-            staged, info = self._write(base, new.content)
-            try:
+            with self._written(base, new.content) as (staged, info):
                 relocate(staged, self._index.at(file), staging=f"{staged}.copy")
-            except BaseException:
-                os.unlink(staged)
-                raise
         except (Stale, BadItem) as error:
             return error
         except FileExistsError:
@@ -235,19 +233,15 @@ class Maildir:
         if not _current(entry, os.stat(path)):
             return _edited(entry)
         try:
-            staged, info = self._write(self._fresh_name(), content)
-        except (Stale, BadItem) as error:
-            return error
-        try:
-            # Once more, as writing takes its time. The content can be read only once: there is no second try from here on.
-            if not _current(entry, os.stat(path)):
-                return _edited(entry)
-            os.rename(staged, path)
+            with self._written(self._fresh_name(), content) as (staged, info):
+                # Once more, as writing takes its time. The content can be read only once: there is no second try.
+                if not _current(entry, os.stat(path)):
+                    return _edited(entry)
+                os.rename(staged, path)
         except FileNotFoundError:
             return _edited(entry)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(staged)
+        except (Stale, BadItem) as error:
+            return error
         touched.add(os.path.dirname(path))
         hints = replace(entry.hints, place=str(info.st_ino), size=info.st_size)
         return replace(entry, revision=revision_of(info, flags_of(split(os.path.basename(path)).letters)), hints=hints)
@@ -299,13 +293,14 @@ class Maildir:
         self._index.renamed(file, None)
         return entry
 
-    def _write(self, name: str, content: Content) -> tuple[str, os.stat_result]:
-        """Content, durable, under a name in tmp/. Nothing is left behind when it raises."""
+    @contextlib.contextmanager
+    def _written(self, name: str, content: Content) -> Iterator[tuple[str, os.stat_result]]:
+        """Content, durable, in a file of tmp/, to be renamed; what was not renamed is removed at the end."""
         path = self._index.at(f"tmp/{name}")
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)  # the name has our token in it: left by a run of ours that was cut off
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with open(descriptor, "wb") as file:
                 for piece in content.pieces():
                     file.write(piece)
@@ -314,13 +309,15 @@ class Maildir:
                     # Whole seconds: a file system that keeps no more would change the revision when it is mounted again.
                     os.utime(descriptor, (time.time(), int(content.modified)))
                 os.fsync(descriptor)
-                return path, os.fstat(descriptor)
-        except BaseException as error:
-            with contextlib.suppress(OSError):
-                os.unlink(path)
-            if isinstance(error, OSError) and error.errno == errno.EFBIG:
+                info = os.fstat(descriptor)
+            yield path, info
+        except OSError as error:
+            if error.errno == errno.EFBIG:
                 raise BadItem(f"{name} is too large for the file system of {self.directory}") from error
             raise
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
 
     def _fresh_name(self) -> str:
         return f"{int(time.time())}.R{secrets.token_hex(8)}.{self._host}"
@@ -338,7 +335,7 @@ class Maildir:
                     make_directory(self._index.at(part))
                 for name in os.listdir(self._index.at("tmp")):
                     with contextlib.suppress(FileNotFoundError, IsADirectoryError):
-                        if os.lstat(self._index.at(f"tmp/{name}")).st_ctime < time.time() - _TMP_AGE:
+                        if os.lstat(self._index.at(f"tmp/{name}")).st_ctime < time.time() - TMP_AGE:
                             os.unlink(self._index.at(f"tmp/{name}"))
             except OSError as error:
                 raise disk_error(error, f"cannot create {self.directory}") from error

@@ -97,7 +97,7 @@ class Index:
             files: dict[str, tuple[str, ...]] = {}
             for part, names in (("cur", current), ("new", after)):
                 for name in names:
-                    base = split(name).base
+                    base = name.rpartition(":2,")[0] or split(name).base  # the first is `split` for most, and fast
                     files[base] = (*files[base], f"{part}/{name}") if base in files else (f"{part}/{name}",)
             for name in set(before).difference(after):
                 # It left new/ after cur/ was listed. Where it is now turns out when it is needed.
@@ -168,7 +168,7 @@ class Index:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
-            return _unreadable(id_, path, flags, collection, error)
+            return _unreadable(id_, path, flags, collection, error, known)
         try:
             info = os.fstat(descriptor)
             if not stat.S_ISREG(info.st_mode):
@@ -178,7 +178,7 @@ class Index:
                 return known if known.flags == flags else replace(known, flags=flags)
             head = parse_head(read_head(descriptor))
         except OSError as error:
-            return _unreadable(id_, path, flags, collection, error)
+            return _unreadable(id_, path, flags, collection, error, known)
         finally:
             os.close(descriptor)
         token = token_of(split(os.path.basename(file)).base)
@@ -223,15 +223,17 @@ class Index:
                 continue
 
 
-def _unreadable(id_: str, path: str, flags: Flags, collection: int, error: OSError) -> Entry | None:
+def _unreadable(id_: str, path: str, flags: Flags, collection: int, error: OSError, known: Entry | None) -> Entry | None:
     """It is listed, so that it is not taken for deleted; reading it gives the reason. Looked at again in every scan."""
     info = os.lstat(path)
-    if error.errno in (errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+    if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
         raise disk_error(error, f"cannot read {path}") from error
     if not (stat.S_ISREG(info.st_mode) or stat.S_ISLNK(info.st_mode)):
         return None
-    hints = Hints(place=str(info.st_ino), token=token_of(split(os.path.basename(path)).base), label=id_of(os.path.basename(path)))
-    return Entry(id_, "", f"{_UNREADABLE}{info.st_ctime_ns}", flags, collection, hints)
+    name = os.path.basename(path)
+    hints = Hints(place=str(info.st_ino), token=token_of(split(name).base), label=id_of(name))
+    entry = Entry(id_, "", f"{_UNREADABLE}{info.st_ctime_ns}", flags, collection, hints)
+    return known if known == entry else entry
 
 
 def id_of(base: str) -> str:

@@ -1,0 +1,287 @@
+"""Tree over the folders of one mail root, and the marker file that tells this root from another.
+
+A directory is a folder when it has a `cur/`. The id of a folder is its directory relative to the root ("." for the root
+itself, the Inbox of maildir++), its key the path (`names.py`). Must never: follow a symbolic link out of the root to find
+folders, remove a directory with a message in it, put a folder over another.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import time
+from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import replace
+
+from ews_bridge import names
+from ews_bridge.disk import disk_error
+from ews_bridge.disk import make_directory
+from ews_bridge.disk import sync_directories
+from ews_bridge.disk import sync_directory
+from ews_bridge.disk import write_whole
+from ews_bridge.errors import BadItem
+from ews_bridge.errors import DiskError
+from ews_bridge.errors import Stale
+from ews_bridge.maildir import TMP_AGE
+from ews_bridge.maildir import Maildir
+from ews_bridge.model import Entry
+from ews_bridge.model import Hints
+from ews_bridge.model import Known
+from ews_bridge.model import Scan
+from ews_bridge.names import Layout
+from ews_bridge.trash import Trash
+
+MARKER = ".ews-bridge"
+
+_ROOT = "."
+_PARTS = ("tmp", "new", "cur")  # cur last: it is what makes the directory a folder
+# What the place or the name of one folder is to blame for; all else concerns the disk.
+_ITS_OWN = {
+    errno.ENAMETOOLONG,
+    errno.ENOTDIR,
+    errno.ENOTEMPTY,
+    errno.EEXIST,
+    errno.EINVAL,
+    errno.EXDEV,
+    errno.ELOOP,
+    errno.EBUSY,
+}
+
+
+class MailTree:
+    """The folders below `root`, laid out as `layout` says. `trash` and `host` are for the Maildirs that it opens."""
+
+    def __init__(self, root: str, *, layout: Layout, trash: Trash, host: str) -> None:
+        self._root = root.rstrip("/") or "/"
+        self._layout = layout
+        self._trash = trash
+        self._host = host
+
+    def scan(self, cursor: str, known: Known) -> Iterator[Scan]:
+        """One page with what differs from `known()`. Nothing is written; there is no cursor, as a tree is small.
+
+        A folder that the state knows keeps its key. One that became a symbolic link is still there. Raises `DiskError` when a
+        directory cannot be read, as then nobody knows what is in it.
+        """
+        before = known()
+        found = first = self._found(before)
+        if not before.keys() <= found.keys():
+            # readdir may miss a directory that is renamed meanwhile: what is gone must be gone twice.
+            found = self._found(before)
+        taken = {entry.key for id_, entry in before.items() if id_ in found}
+        fresh: list[Entry] = []
+        # Where two directories stand for one name, the one that we would have made comes first and has it.
+        for id_ in sorted(set(found).difference(before), key=lambda each: (self._directory(found[each]) != each, each)):
+            key, number = found[id_], 1
+            while key in taken:
+                number += 1
+                key = f"{found[id_]}~{number}"
+            taken.add(key)
+            fresh.append(self._entry(id_, key))
+        fresh += [
+            replace(entry, hints=replace(entry.hints, place=place))
+            for id_, entry in before.items()
+            if id_ in found and (place := self._place(id_)) != entry.hints.place
+        ]
+        vanished = tuple(id_ for id_ in before if id_ not in found and id_ not in first and not self._is_folder(id_))
+        yield Scan(entries=tuple(fresh), vanished=vanished, last=True)
+
+    def create(self, path: str) -> Entry:
+        id_ = self._directory(path)
+        with _named(path, f"cannot create {self._at(id_)}"):
+            for part in _PARTS:
+                make_directory(os.path.join(self._at(id_), part))
+        return self._entry(id_, path)
+
+    def move(self, entry: Entry, path: str) -> Entry:
+        """As in `Tree.move`. In the verbatim layout the folders below come along; in the others they have moves of their own.
+
+        Raises `Stale` when it is gone, `BadItem` when another folder has the place, or it would lie in itself.
+        """
+        target = self._directory(path)
+        old, new = self._at(entry.id), self._at(target)
+        if target != entry.id:
+            if not self._is_folder(entry.id):
+                if not self._is_folder(target):
+                    raise Stale(f"the folder {entry.key} is no longer in {self._root}")
+            elif _ROOT in (entry.id, target):
+                raise BadItem(f"the Inbox is {self._root} itself in the layout {self._layout}, and cannot be moved")
+            elif self._is_folder(target):
+                raise BadItem(f"{entry.key} cannot become {path}: there is another folder in {new}", hint="rename one of the two")
+            else:
+                with _named(path, f"cannot rename {old} to {new}"):
+                    self._rename(old, new)
+        return replace(entry, id=target, key=path, hints=replace(entry.hints, place=self._place(target)))
+
+    def delete(self, entry: Entry) -> None:
+        home = self._at(entry.id)
+        if entry.id == _ROOT:
+            raise BadItem(f"the Inbox is {home} itself in the layout {self._layout}, and is not deleted")
+        with _named(entry.key, f"cannot remove {home}"):
+            self._refuse_if_used(home, entry.key)
+            for number, part in enumerate(("new", "tmp", "cur")):
+                try:
+                    os.rmdir(os.path.join(home, part))
+                except FileNotFoundError:
+                    continue
+                except OSError as error:
+                    if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                        raise
+                    # Delivered between our look and now: give back what was already removed.
+                    for removed in ("new", "tmp", "cur")[:number]:
+                        make_directory(os.path.join(home, removed))
+                    raise BadItem(f"{entry.key} is not empty: {os.path.join(home, part)} has new mail") from error
+            self._remove_empty(home)
+
+    def open(self, entry: Entry, collection: int) -> Maildir:
+        return Maildir(self._at(entry.id), collection=collection, path=entry.key, trash=self._trash, host=self._host)
+
+    def _found(self, before: Mapping[str, Entry]) -> dict[str, str]:
+        """id → path of every folder below the root."""
+        try:
+            directories = list(self._walk())
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) and not os.path.isdir(self._root):
+                if before:
+                    raise DiskError(f"{self._root} is gone, or not mounted") from error
+                return {}
+            raise disk_error(error, f"cannot read {error.filename or self._root}") from error
+        cut = _long_names(before, self._layout)
+        found = {}
+        for directory in directories:
+            id_ = directory or _ROOT
+            path = before[id_].key if id_ in before else names.path(directory, self._layout, cut)
+            if path is not None:
+                found[id_] = path
+        return found
+
+    def _walk(self) -> Iterator[str]:
+        """All directories with a cur/, relative to the root; nested only in the verbatim layout. No links are followed."""
+        pending = [""]
+        while pending:
+            directory = pending.pop()
+            top = self._at(directory)
+            with os.scandir(top) as found:
+                below = {entry.name for entry in found if entry.is_dir(follow_symlinks=False)}
+            if "cur" in below and (directory or self._layout == "maildir++"):
+                yield directory
+            if directory == "" or self._layout == "verbatim":
+                hidden = self._layout != "maildir++"
+                wanted = (name for name in below - names.RESERVED if name.startswith(".") != hidden)
+                pending += [f"{directory}/{name}" if directory else name for name in wanted]
+
+    def _rename(self, old: str, new: str) -> None:
+        """Give the folder in `old` the place `new`, which is no folder; it may be the parent of some."""
+        if new.startswith(f"{old}/"):
+            raise BadItem(f"{old} cannot be moved into itself")
+        make_directory(os.path.dirname(new))
+        if os.path.isdir(new):
+            for part in _PARTS:
+                with contextlib.suppress(FileNotFoundError):
+                    os.rename(os.path.join(old, part), os.path.join(new, part))
+            sync_directories((old, new))
+        else:
+            os.rename(old, new)
+            sync_directory(os.path.dirname(new))
+        self._remove_empty(old)
+
+    def _remove_empty(self, home: str) -> None:
+        """Remove a directory that is no folder (any more) and those above it, as long as nothing is in them."""
+        while home.startswith(f"{self._root}/"):
+            try:
+                os.rmdir(home)
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY, errno.ENOTDIR):
+                    break
+                raise
+            home = os.path.dirname(home)
+        sync_directory(home)
+
+    def _refuse_if_used(self, home: str, path: str) -> None:
+        """Raise `BadItem` when a file is left in one of the three; abandoned ones in tmp/ do not count, and go."""
+        for part in _PARTS:
+            with contextlib.suppress(FileNotFoundError):
+                for name in os.listdir(os.path.join(home, part)):
+                    file = os.path.join(home, part, name)
+                    if part != "tmp" or os.lstat(file).st_ctime > time.time() - TMP_AGE:
+                        raise BadItem(f"{path} is not empty: {file}", hint="move or delete what is in it, then run again")
+                    os.unlink(file)
+
+    def _directory(self, path: str) -> str:
+        return names.directory(path, self._layout) or _ROOT
+
+    def _at(self, id_: str) -> str:
+        return self._root if id_ in ("", _ROOT) else f"{self._root}/{id_}"
+
+    def _is_folder(self, id_: str) -> bool:
+        return os.path.isdir(f"{self._at(id_)}/cur")
+
+    def _entry(self, id_: str, key: str) -> Entry:
+        return Entry(id_, key, hints=Hints(place=self._place(id_)))
+
+    def _place(self, id_: str) -> str:
+        # The inode of cur/: it stays when the folder is renamed, whichever way.
+        try:
+            return str(os.stat(f"{self._at(id_)}/cur").st_ino)
+        except OSError:  # gone just now: the next scan says so
+            return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """What the root says of itself: whose it is (a random id), and how many runs have seen it."""
+
+    account: str
+    generation: int
+
+
+def read_marker(root: str) -> Marker | None:
+    """The marker, None where there is none. Raises `DiskError` for one that cannot be read or understood."""
+    path = os.path.join(root, MARKER)
+    try:
+        with open(path, "rb") as file:
+            data = json.load(file)
+        return Marker(str(data["account"]), int(data["generation"]))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise disk_error(error, f"cannot read {path}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DiskError(
+            f"{path} is damaged", hint="look whether this is the right directory; if it is, remove that file"
+        ) from error
+
+
+def write_marker(root: str, marker: Marker) -> None:
+    """Make the root if need be and write the marker, durably, in the place of the old one."""
+    data = {"version": 1, "account": marker.account, "generation": marker.generation}
+    try:
+        make_directory(root)
+        write_whole(os.path.join(root, MARKER), json.dumps(data).encode() + b"\n")
+    except OSError as error:
+        raise disk_error(error, f"cannot write {os.path.join(root, MARKER)}") from error
+
+
+def _long_names(before: Mapping[str, Entry], layout: Layout) -> dict[str, str]:
+    """What the state knows of cut names, as `names.path` wants it."""
+    result = {}
+    for id_, entry in before.items():
+        pairs = zip(id_.split("/"), entry.key.split("/"), strict=False) if layout == "verbatim" else ((id_, entry.key),)
+        result.update({cut: full for cut, full in pairs if names.is_cut(cut)})
+    return result
+
+
+@contextlib.contextmanager
+def _named(path: str, doing: str) -> Iterator[None]:
+    """Errors of the system as ours, about the one folder or about the disk."""
+    try:
+        yield
+    except OSError as error:
+        ours = disk_error(error, doing)
+        if error.errno in _ITS_OWN:
+            raise BadItem(f"{path}: {ours}") from error
+        raise ours from error
