@@ -113,7 +113,7 @@ def _write_folder(address: str, folder: Folder, database: sqlite3.Connection) ->
     )
     database.executemany(
         "INSERT INTO items VALUES (?, ?, ?, ?)",
-        ((folder.key, item.key, item.mime, _pack_item(item)) for item in folder.items.values()),
+        ((folder.key, one.key, one.mime, _pack_item(one)) for one in folder.items.values()),
     )
 
 

@@ -2,234 +2,58 @@
 
 from __future__ import annotations
 
-ITEM = [
-    "MimeContent",
-    "ItemId",
-    "ParentFolderId",
-    "ItemClass",
-    "Subject",
-    "Sensitivity",
-    "Body",
-    "Attachments",
-    "DateTimeReceived",
-    "Size",
-    "Categories",
-    "Importance",
-    "InReplyTo",
-    "IsSubmitted",
-    "IsDraft",
-    "IsFromMe",
-    "IsResend",
-    "IsUnmodified",
-    "InternetMessageHeaders",
-    "DateTimeSent",
-    "DateTimeCreated",
-    "ResponseObjects",
-    "ReminderDueBy",
-    "ReminderIsSet",
-    "ReminderNextTime",
-    "ReminderMinutesBeforeStart",
-    "DisplayCc",
-    "DisplayTo",
-    "HasAttachments",
-    "ExtendedProperty",
-    "Culture",
-    "EffectiveRights",
-    "LastModifiedName",
-    "LastModifiedTime",
-    "IsAssociated",
-    "WebClientReadFormQueryString",
-    "WebClientEditFormQueryString",
-    "ConversationId",
-    "UniqueBody",
-    "Flag",
-    "StoreEntryId",
-    "InstanceKey",
-    "NormalizedBody",
-    "EntityExtractionResult",
-    "PolicyTag",
-    "ArchiveTag",
-    "RetentionDate",
-    "Preview",
-    "RightsManagementLicenseData",
-    "PredictedActionReasons",
-    "IsClutter",
-    "NextPredictedAction",
-    "GroupingAction",
-    "BlockStatus",
-    "HasBlockedImages",
-    "TextBody",
-    "IconIndex",
-    "MimeContentUTF8",
-    "SearchKey",
-    "SortKey",
-    "Hashtags",
-    "Mentions",
-    "MentionedMe",
-    "PendingSocialActivityTagIds",
-]
-MESSAGE = [
-    "Sender",
-    "ToRecipients",
-    "CcRecipients",
-    "BccRecipients",
-    "IsReadReceiptRequested",
-    "IsDeliveryReceiptRequested",
-    "ConversationIndex",
-    "ConversationTopic",
-    "From",
-    "InternetMessageId",
-    "IsRead",
-    "IsResponseRequested",
-    "References",
-    "ReplyTo",
-    "ReceivedBy",
-    "ReceivedRepresenting",
-    "ApprovalRequestData",
-    "VotingInformation",
-    "ReminderMessageData",
-]
-POST = ["ConversationIndex", "ConversationTopic", "From", "InternetMessageId", "IsRead", "PostedTime", "References", "Sender"]
-MEETING = [
-    "AssociatedCalendarItemId",
-    "IsDelegated",
-    "IsOutOfDate",
-    "HasBeenProcessed",
-    "ResponseType",
-    "UID",
-    "RecurrenceId",
-    "DateTimeStamp",
-    "IsOrganizer",
-]
-CALENDAR = [
-    "UID",
-    "RecurrenceId",
-    "DateTimeStamp",
-    "Start",
-    "End",
-    "OriginalStart",
-    "IsAllDayEvent",
-    "LegacyFreeBusyStatus",
-    "Location",
-    "When",
-    "IsMeeting",
-    "IsCancelled",
-    "IsRecurring",
-    "MeetingRequestWasSent",
-    "IsResponseRequested",
-    "CalendarItemType",
-    "MyResponseType",
-    "Organizer",
-    "RequiredAttendees",
-    "OptionalAttendees",
-    "Resources",
-    "ConflictingMeetingCount",
-    "AdjacentMeetingCount",
-    "ConflictingMeetings",
-    "AdjacentMeetings",
-    "Duration",
-    "TimeZone",
-    "AppointmentReplyTime",
-    "AppointmentSequenceNumber",
-    "AppointmentState",
-    "Recurrence",
-    "FirstOccurrence",
-    "LastOccurrence",
-    "ModifiedOccurrences",
-    "DeletedOccurrences",
-    "MeetingTimeZone",
-    "StartTimeZone",
-    "EndTimeZone",
-    "ConferenceType",
-    "AllowNewTimeProposal",
-    "IsOnlineMeeting",
-    "MeetingWorkspaceUrl",
-    "NetShowUrl",
-    "EnhancedLocation",
-    "StartWallClock",
-    "EndWallClock",
-    "StartTimeZoneId",
-    "EndTimeZoneId",
-    "IntendedFreeBusyStatus",
-    "JoinOnlineMeetingUrl",
-    "OnlineMeetingSettings",
-    "IsOrganizer",
-    "InboxReminders",
-]
-CONTACT = [
-    "FileAs",
-    "FileAsMapping",
-    "DisplayName",
-    "GivenName",
-    "Initials",
-    "MiddleName",
-    "Nickname",
-    "CompleteName",
-    "CompanyName",
-    "EmailAddresses",
-    "PhysicalAddresses",
-    "PhoneNumbers",
-    "AssistantName",
-    "Birthday",
-    "BusinessHomePage",
-    "Children",
-    "Companies",
-    "ContactSource",
-    "Department",
-    "Generation",
-    "ImAddresses",
-    "JobTitle",
-    "Manager",
-    "Mileage",
-    "OfficeLocation",
-    "PostalAddressIndex",
-    "Profession",
-    "SpouseName",
-    "Surname",
-    "WeddingAnniversary",
-    "BirthdayLocal",
-    "WeddingAnniversaryLocal",
-    "HasPicture",
-    "PhoneticFullName",
-    "PhoneticFirstName",
-    "PhoneticLastName",
-    "Alias",
-    "Notes",
-    "Photo",
-    "UserSMIMECertificate",
-    "MSExchangeCertificate",
-    "DirectoryId",
-    "ManagerMailbox",
-    "DirectReports",
-]
-TASK = [
-    "ActualWork",
-    "AssignedTime",
-    "BillingInformation",
-    "ChangeCount",
-    "Companies",
-    "CompleteDate",
-    "Contacts",
-    "DelegationState",
-    "Delegator",
-    "DueDate",
-    "IsAssignmentEditable",
-    "IsComplete",
-    "IsRecurring",
-    "IsTeamTask",
-    "Mileage",
-    "Owner",
-    "PercentComplete",
-    "Recurrence",
-    "StartDate",
-    "Status",
-    "StatusDescription",
-    "TotalWork",
-]
-LIST = ["DisplayName", "FileAs", "ContactSource", "Members"]
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+ITEM = _names(
+    "MimeContent ItemId ParentFolderId ItemClass Subject Sensitivity Body Attachments DateTimeReceived Size "
+    "Categories Importance InReplyTo IsSubmitted IsDraft IsFromMe IsResend IsUnmodified InternetMessageHeaders "
+    "DateTimeSent DateTimeCreated ResponseObjects ReminderDueBy ReminderIsSet ReminderNextTime "
+    "ReminderMinutesBeforeStart DisplayCc DisplayTo HasAttachments ExtendedProperty Culture EffectiveRights "
+    "LastModifiedName LastModifiedTime IsAssociated WebClientReadFormQueryString WebClientEditFormQueryString "
+    "ConversationId UniqueBody Flag StoreEntryId InstanceKey NormalizedBody EntityExtractionResult PolicyTag "
+    "ArchiveTag RetentionDate Preview RightsManagementLicenseData PredictedActionReasons IsClutter "
+    "NextPredictedAction GroupingAction BlockStatus HasBlockedImages TextBody IconIndex MimeContentUTF8 SearchKey "
+    "SortKey Hashtags Mentions MentionedMe PendingSocialActivityTagIds"
+)
+MESSAGE = _names(
+    "Sender ToRecipients CcRecipients BccRecipients IsReadReceiptRequested IsDeliveryReceiptRequested "
+    "ConversationIndex ConversationTopic From InternetMessageId IsRead IsResponseRequested References ReplyTo "
+    "ReceivedBy ReceivedRepresenting ApprovalRequestData VotingInformation ReminderMessageData"
+)
+POST = _names("ConversationIndex ConversationTopic From InternetMessageId IsRead PostedTime References Sender")
+MEETING = _names(
+    "AssociatedCalendarItemId IsDelegated IsOutOfDate HasBeenProcessed ResponseType UID RecurrenceId DateTimeStamp IsOrganizer"
+)
+CALENDAR = _names(
+    "UID RecurrenceId DateTimeStamp Start End OriginalStart IsAllDayEvent LegacyFreeBusyStatus Location When "
+    "IsMeeting IsCancelled IsRecurring MeetingRequestWasSent IsResponseRequested CalendarItemType MyResponseType "
+    "Organizer RequiredAttendees OptionalAttendees Resources ConflictingMeetingCount AdjacentMeetingCount "
+    "ConflictingMeetings AdjacentMeetings Duration TimeZone AppointmentReplyTime AppointmentSequenceNumber "
+    "AppointmentState Recurrence FirstOccurrence LastOccurrence ModifiedOccurrences DeletedOccurrences "
+    "MeetingTimeZone StartTimeZone EndTimeZone ConferenceType AllowNewTimeProposal IsOnlineMeeting "
+    "MeetingWorkspaceUrl NetShowUrl EnhancedLocation StartWallClock EndWallClock StartTimeZoneId EndTimeZoneId "
+    "IntendedFreeBusyStatus JoinOnlineMeetingUrl OnlineMeetingSettings IsOrganizer InboxReminders"
+)
+CONTACT = _names(
+    "FileAs FileAsMapping DisplayName GivenName Initials MiddleName Nickname CompleteName CompanyName "
+    "EmailAddresses PhysicalAddresses PhoneNumbers AssistantName Birthday BusinessHomePage Children Companies "
+    "ContactSource Department Generation ImAddresses JobTitle Manager Mileage OfficeLocation PostalAddressIndex "
+    "Profession SpouseName Surname WeddingAnniversary BirthdayLocal WeddingAnniversaryLocal HasPicture "
+    "PhoneticFullName PhoneticFirstName PhoneticLastName Alias Notes Photo UserSMIMECertificate "
+    "MSExchangeCertificate DirectoryId ManagerMailbox DirectReports"
+)
+TASK = _names(
+    "ActualWork AssignedTime BillingInformation ChangeCount Companies CompleteDate Contacts DelegationState "
+    "Delegator DueDate IsAssignmentEditable IsComplete IsRecurring IsTeamTask Mileage Owner PercentComplete "
+    "Recurrence StartDate Status StatusDescription TotalWork"
+)
+LIST = _names("DisplayName FileAs ContactSource Members")
 
 ORDERS: dict[str, tuple[str, ...]] = {
-    "Item": tuple(ITEM),
+    "Item": ITEM,
     "Message": (*ITEM, *MESSAGE),
     "PostItem": (*ITEM, *POST),
     "MeetingMessage": (*ITEM, *MESSAGE, *MEETING),

@@ -19,7 +19,9 @@ TEXTS = {
     "ErrorDeleteDistinguishedFolder": "Distinguished folders cannot be deleted.",
     "ErrorFolderExists": "A folder with the specified name already exists.",
     "ErrorFolderNotFound": "The specified folder could not be found in the store.",
-    "ErrorIncorrectUpdatePropertyCount": "An object within a change description must contain one and only one property to modify.",
+    "ErrorIncorrectUpdatePropertyCount": (
+        "An object within a change description must contain one and only one property to modify."
+    ),
     "ErrorInvalidAttachmentId": "The attachment id is invalid.",
     "ErrorInvalidChangeKey": "The change key is invalid.",
     "ErrorInvalidExtendedProperty": "The extended property attribute combination is invalid.",

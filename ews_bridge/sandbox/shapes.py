@@ -137,7 +137,7 @@ def item_shape(shape: Element | None, *, brief: bool) -> ItemShape:
 
     ItemError: ErrorInvalidPropertyForOperation if `brief` and MIME content is asked for (OXWSSYNC R3787).
     """
-    result = ItemShape("IdOnly", Look(brief=brief), False, [], [], [], {})
+    result = ItemShape("IdOnly", Look(brief=brief), mime=False, names=[], headers=[], extended=[], painters={})
     if shape is None:
         return result
     result.base = shape.findtext(t("BaseShape")) or "IdOnly"

@@ -1,25 +1,52 @@
-"""The operations of the sandbox: each takes a call and its request element and returns the response element."""
+"""The operations of the sandbox: each takes a call and its request element and returns the response element.
+
+Requests come schema-checked.  An operation not in OPERATIONS does not exist here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from ..markup import Element
+from . import attaching
+from . import creating
+from . import directory
 from . import folders
+from . import moving
 from . import reading
+from . import sync
+from . import updating
 from .call import Call as Call
 
 Operation = Callable[[Call, Element], Element]
 
 OPERATIONS: dict[str, Operation] = {
-    "GetFolder": folders.get_folder,
-    "FindFolder": folders.find_folder,
-    "CreateFolder": folders.create_folder,
-    "UpdateFolder": folders.update_folder,
-    "MoveFolder": folders.move_folder,
+    "ConvertId": directory.convert_id,
     "CopyFolder": folders.copy_folder,
+    "CopyItem": moving.copy_item,
+    "CreateAttachment": attaching.create_attachment,
+    "CreateFolder": folders.create_folder,
+    "CreateItem": creating.create_item,
+    "DeleteAttachment": attaching.delete_attachment,
     "DeleteFolder": folders.delete_folder,
+    "DeleteItem": moving.delete_item,
     "EmptyFolder": folders.empty_folder,
-    "GetItem": reading.get_item,
+    "ExpandDL": directory.expand_dl,
+    "FindFolder": folders.find_folder,
     "FindItem": reading.find_item,
+    "GetAttachment": attaching.get_attachment,
+    "GetFolder": folders.get_folder,
+    "GetItem": reading.get_item,
+    "GetServerTimeZones": directory.get_server_time_zones,
+    "GetUserConfiguration": directory.get_user_configuration,
+    "MarkAllItemsAsRead": updating.mark_all_items_as_read,
+    "MarkAsJunk": moving.mark_as_junk,
+    "MoveFolder": folders.move_folder,
+    "MoveItem": moving.move_item,
+    "ResolveNames": directory.resolve_names,
+    "SendItem": creating.send_item,
+    "SyncFolderHierarchy": sync.sync_folder_hierarchy,
+    "SyncFolderItems": sync.sync_folder_items,
+    "UpdateFolder": folders.update_folder,
+    "UpdateItem": updating.update_item,
 }

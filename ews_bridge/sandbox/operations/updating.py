@@ -1,0 +1,211 @@
+"""UpdateItem, MarkAllItemsAsRead: changes to items that stay where they are."""
+
+from __future__ import annotations
+
+from lxml import etree
+
+from .. import content
+from .. import elements
+from .. import fields
+from .. import properties
+from .. import transport
+from ..errors import ItemError
+from ..fields import Field
+from ..ids import parse_change_key
+from ..mapi import HEADERS_SET
+from ..mapi import PropertyName
+from ..mapi import path_of
+from ..mapi import read_property
+from ..markup import Element
+from ..markup import children
+from ..markup import is_true
+from ..markup import local
+from ..markup import m
+from ..markup import put
+from ..markup import t
+from ..markup import text_of
+from ..shapes import EXTENDED_URI
+from ..shapes import put_item_id
+from ..store import Item
+from .call import Call
+from .creating import send_existing
+from .replies import Answer
+from .targets import folder_of
+from .targets import item_of
+from .targets import target_folder
+
+# Changes to these show in the MIME, so a world that keeps MIME as it came has to render the item from then on.
+IN_MIME = frozenset(
+    ("Subject", "Body", "Importance", "Sensitivity", "InReplyTo", "References", "InternetMessageId", "From", "Sender")
+    + ("ToRecipients", "CcRecipients", "BccRecipients", "ReplyTo")
+)
+NOT_AFTER_SENDING = ("ToRecipients", "CcRecipients", "BccRecipients", "From", "Sender", "ReplyTo")
+
+
+def update_item(call: Call, request: Element) -> Element:
+    answer = Answer("UpdateItem", "Items")
+    for change in children(request.find(m("ItemChanges"))):
+        try:
+            item = _update(call, request, change)
+        except ItemError as error:
+            answer.error(error)
+            continue
+        into = answer.success()
+        if item is not None:
+            kind = elements.kind_of(item.item_class)
+            put_item_id(put(into, t(item.kind or kind)), t("ItemId"), item)
+        message = into.getparent()
+        if message is not None:
+            put(put(message, m("ConflictResults")), t("Count"), "0")
+    return answer.element
+
+
+def _update(call: Call, request: Element, change: Element) -> Item | None:
+    node, updates = children(change)[:2]
+    item = item_of(call, node)
+    _check_conflict(request.get("ConflictResolution"), node, item)
+    disposition = request.get("MessageDisposition")
+    if disposition is None and elements.kind_of(item.item_class) == "Message":
+        raise ItemError("ErrorMessageDispositionRequired")
+    kept = item.twin()
+    was_read = item.read
+    only_read = True
+    try:
+        for update in children(updates):
+            only_read &= _apply(item, update)
+    except ItemError:
+        _restore(item, kept)
+        raise
+    if item.read and not was_read and not is_true(request.get("SuppressReadReceipts")):
+        transport.answer_receipt(item, read=True)
+    if only_read and was_read == item.read:
+        only_read = False
+    call.user.touch(item, was_read=was_read, read_only=only_read)
+    if disposition in ("SendOnly", "SendAndSaveCopy"):
+        saved = request.find(m("SavedItemFolderId"))
+        target = None if saved is None else target_folder(call, saved, "ErrorSavedItemFolderNotFound")
+        send_existing(call, item, target, keep_copy=disposition == "SendAndSaveCopy")
+        return None
+    return item
+
+
+def _check_conflict(resolution: str | None, node: Element, item: Item) -> None:
+    """AlwaysOverwrite asks for nothing; the others for a change key, and NeverOverwrite for the current one."""
+    given = node.get("ChangeKey")
+    known = parse_change_key(given) if given else None
+    if resolution == "AlwaysOverwrite":
+        return
+    if known is None:
+        raise ItemError("ErrorChangeKeyRequired")
+    if resolution == "NeverOverwrite" and known != item.change:
+        raise ItemError("ErrorIrresolvableConflict")
+
+
+def _restore(item: Item, kept: Item) -> None:
+    """Undo a half-done update: an item is updated completely or not at all."""
+    for name in ("mime", "item_class", "read", "draft", "received", "created", "edited", "mime_broken"):
+        setattr(item, name, getattr(kept, name))
+    item.props, item.declared = kept.props, kept.declared
+    item.attachment_numbers, item.next_attachment = kept.attachment_numbers, kept.next_attachment
+    item.mailbox.world.forget(item)
+
+
+def _apply(item: Item, update: Element) -> bool:
+    """Make one change; returns whether it concerned nothing but the read flag."""
+    parts = children(update)
+    path = parts[0]
+    action = local(update)
+    values = children(parts[1]) if len(parts) > 1 else []
+    if action != "DeleteItemField" and len(values) != 1:
+        raise ItemError("ErrorIncorrectUpdatePropertyCount")
+    if path.tag == EXTENDED_URI:
+        return _apply_extended(item, action, path, values)
+    uri = path.get("FieldURI") or ""
+    name = uri.partition(":")[2]
+    kind = item.kind or elements.kind_of(item.item_class)
+    if name in elements.DECLARED.get(kind, frozenset()):
+        _apply_declared(item, action, name, values)
+        return False
+    field = fields.BY_URI.get(uri)
+    if field is None:
+        raise ItemError("ErrorInvalidPropertySet" if action != "DeleteItemField" else "ErrorInvalidPropertyDelete")
+    if values and local(values[0]) != field.name:
+        raise ItemError("ErrorUpdatePropertyMismatch")
+    if field.name in NOT_AFTER_SENDING and not item.draft:
+        raise ItemError("ErrorInvalidPropertyUpdateSentMessage")
+    _apply_field(item, action, field, values)
+    if field.name in IN_MIME:
+        item.edited = True
+    if field.name == "MimeContent":
+        item.edited = False
+    return field.name == "IsRead"
+
+
+def _apply_field(item: Item, action: str, field: Field, values: list[Element]) -> None:
+    if action == "DeleteItemField":
+        if field.remove is None:
+            raise ItemError("ErrorInvalidPropertyDelete")
+        field.remove(item)
+    elif action == "AppendToItemField":
+        if field.name == "Body":
+            content.append_body(item, values[0].get("BodyType") or "Text", text_of(values[0]))
+        elif field.name in ("ToRecipients", "CcRecipients", "BccRecipients", "ReplyTo"):
+            header = {"ToRecipients": "To", "CcRecipients": "Cc", "BccRecipients": "Bcc", "ReplyTo": "Reply-To"}[field.name]
+            envelope = properties.envelope(item)
+            old = {"To": envelope.to, "Cc": envelope.cc, "Bcc": envelope.bcc, "Reply-To": envelope.reply_to}[header]
+            content.set_addresses(item, header, [*old, *fields.mailboxes(values[0])])
+        else:
+            raise ItemError("ErrorInvalidPropertyAppend")
+    elif field.assign is None:
+        raise ItemError("ErrorInvalidPropertySet")
+    else:
+        field.assign(item, values[0])
+
+
+def _apply_extended(item: Item, action: str, path: Element, values: list[Element]) -> bool:
+    wanted = path_of(path)
+    if action == "DeleteItemField":
+        properties.erase(item, wanted.name)
+    elif action == "AppendToItemField":
+        raise ItemError("ErrorInvalidPropertyAppend")
+    else:
+        if local(values[0]) != "ExtendedProperty":
+            raise ItemError("ErrorUpdatePropertyMismatch")
+        given, value = read_property(values[0])
+        if given.name != wanted.name or given.type != wanted.type:
+            raise ItemError("ErrorUpdatePropertyMismatch")
+        properties.write(item, given.name, given.type, value)
+    if wanted.name in properties.HEADER_OF or _is_header(wanted.name):
+        item.edited = True
+    return wanted.name in (properties.READ, properties.MESSAGE_FLAGS)
+
+
+def _is_header(name: PropertyName) -> bool:
+    return isinstance(name, tuple) and name[0] == HEADERS_SET
+
+
+def _apply_declared(item: Item, action: str, name: str, values: list[Element]) -> None:
+    if action == "DeleteItemField":
+        item.declared.pop(name, None)
+    elif action == "SetItemField":
+        item.declared[name] = etree.tostring(values[0], with_tail=False)
+    else:
+        raise ItemError("ErrorInvalidPropertyAppend")
+
+
+def mark_all_items_as_read(call: Call, request: Element) -> Element:
+    answer = Answer("MarkAllItemsAsRead")
+    read = is_true(request.findtext(m("ReadFlag")))
+    quiet = is_true(request.findtext(m("SuppressReadReceipts")))
+    for node in children(request.find(m("FolderIds"))):
+        try:
+            folder = folder_of(call, node)
+            for item in [one for one in folder.items.values() if one.read != read]:
+                if read and not quiet:
+                    transport.answer_receipt(item, read=True)
+                item.read = read
+                call.user.touch(item, was_read=not read, read_only=True)
+            answer.success()
+        except ItemError as error:
+            answer.error(error)
+    return answer.element
