@@ -41,8 +41,10 @@ _KINDS = {
 _SPELLING = re.compile(r"(?P<kind>http(?=-)|[a-z]+(?:-[a-z]+)*)(?:-(?P<status>[45]\d\d))?(?::(?P<value>\S+))?")
 
 # Which child of a request has one response message for each of its own children; other requests are answered once.
-_COUNTED = ("ItemIds", "Items", "ItemChanges", "FolderIds", "Folders", "FolderChanges", "ParentFolderIds")
-_COUNTED += ("Attachments", "AttachmentIds", "SourceIds")
+_COUNTED = (
+    *("ItemIds", "Items", "ItemChanges", "FolderIds", "Folders", "FolderChanges", "ParentFolderIds"),
+    *("Attachments", "AttachmentIds", "SourceIds"),
+)
 # What an error message still contains, because the schema demands it or because Exchange sends it.
 _EMPTY_CONTENT = {
     **dict.fromkeys(("GetItem", "CreateItem", "UpdateItem", "MoveItem", "CopyItem"), "Items"),

@@ -74,14 +74,14 @@ def _check_child(child: etree._Element, kind: str | Complex | Simple) -> Found |
 
 
 def _check_attributes(element: etree._Element, declared: dict[str, tuple[Simple, bool]]) -> str | None:
-    for name, value in element.attrib.items():
-        known = declared.get(str(name))
+    for name, value in ((str(name), str(value)) for name, value in element.attrib.items()):
+        known = declared.get(name)
         if known is not None:
-            reason = known[0].reason(str(value))
+            reason = known[0].reason(value)
             if reason:
-                return f"The '{name}' attribute is invalid - {_invalid(str(value), known[0], reason)}"
-        elif not str(name).startswith(f"{{{XSI}}}") and (str(element.tag), str(name)) not in _TOLERATED_ATTRIBUTES:
-            return f"The '{str(name).lstrip('{').replace('}', ':')}' attribute is not declared."
+                return f"The '{name}' attribute is invalid - {_invalid(value, known[0], reason)}"
+        elif not name.startswith(f"{{{XSI}}}") and (str(element.tag), name) not in _TOLERATED_ATTRIBUTES:
+            return f"The '{name.lstrip('{').replace('}', ':')}' attribute is not declared."
     for wanted, (_, required) in declared.items():
         if required and wanted not in element.attrib:
             return f"The required attribute '{wanted}' is missing."

@@ -98,11 +98,10 @@ async def _serve(settings: Settings) -> None:
         loop.add_signal_handler(number, asked_to_stop.set)
     await sandbox.start(settings.host, settings.port)
     try:
-        # Whoever reads the first line through a pipe waits for it; that it has closed the pipe is no reason to stop.
-        with contextlib.suppress(BrokenPipeError):
-            print(sandbox.url, flush=True)
         if settings.ready_file is not None:
             _write_atomically(settings.ready_file, sandbox.url + "\n")
+        with contextlib.suppress(BrokenPipeError):  # that nobody reads the first line is no reason to stop
+            print(sandbox.url, flush=True)
         await asked_to_stop.wait()
     finally:
         await sandbox.stop()

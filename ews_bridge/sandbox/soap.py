@@ -44,12 +44,12 @@ _PROLOG = re.compile(rb"(?:\xef\xbb\xbf)?(?>(?>\s+|<\?(?>.*?\?>)|<!--(?>.*?-->))
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One parsed request; `element` is the operation's element, still inside its envelope, `time_zone` a definition."""
+    """One parsed request; `element` is the operation's element, still inside its envelope."""
 
     operation: str
     element: etree._Element
     version: str
-    time_zone: etree._Element | None
+    time_zone: str | None
     impersonated: str | None
 
 
@@ -170,8 +170,9 @@ def _version(header: etree._Element | None) -> str:
     return version
 
 
-def _time_zone(header: etree._Element | None) -> etree._Element | None:
-    return None if header is None else header.find(f"{t('TimeZoneContext')}/{t('TimeZoneDefinition')}")
+def _time_zone(header: etree._Element | None) -> str | None:
+    zone = None if header is None else header.find(f"{t('TimeZoneContext')}/{t('TimeZoneDefinition')}")
+    return None if zone is None else zone.get("Id")
 
 
 def _impersonated(header: etree._Element | None) -> str | None:
@@ -184,7 +185,7 @@ def _place(body: bytes, element: etree._Element) -> tuple[int, int]:
     root = element.getroottree().getroot()
     wanted = next(number for number, each in enumerate(root.iter(etree.Element)) if each is element)
     seen = -1
-    place = (element.sourceline or 1, 1)
+    place = (1, 1)
     parser = xml.parsers.expat.ParserCreate("utf-8")
 
     def start(_name: str, _attributes: object) -> None:
