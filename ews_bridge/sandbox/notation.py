@@ -32,10 +32,11 @@ _XS = "http://www.w3.org/2001/XMLSchema"
 
 @dataclass(frozen=True, slots=True)
 class Simple:
-    """A type of text. `reason` says what is wrong with a text, or nothing."""
+    """A type of text. `reason` says what is wrong with a text, or nothing; `values` are all there are, if few."""
 
     name: str
     reason: Callable[[str], str | None]
+    values: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -79,7 +80,8 @@ def _number(name: str, low: int, high: int, reason: str) -> Simple:
 
 def _enumeration(name: str, values: Iterable[str]) -> Simple:
     known = frozenset(values)
-    return Simple(f"{T}:{name}Type", lambda text: None if text in known else "The Enumeration constraint failed.")
+    reason = "The Enumeration constraint failed."
+    return Simple(f"{T}:{name}Type", lambda text: None if text in known else reason, known)
 
 
 def _list_of(name: str, values: Iterable[str]) -> Simple:
@@ -151,6 +153,11 @@ class Node:
 
 
 _TOKEN = re.compile(r"(?P<name>[@^%.]?[A-Za-z][\w]*)(?::(?P<type>\w+))?(?:<(?P<values>[^>]*)>)?|(?P<mark>[(){}|?*+])|\s+")
+
+
+def names(table: str) -> Iterator[str]:
+    """What a table defines."""
+    return iter(_definitions(table))
 
 
 @cache

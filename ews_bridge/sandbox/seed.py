@@ -60,7 +60,7 @@ def fill(world: World, mailbox: Mailbox, seed: str) -> None:
         for number in range(folders):
             share = count // folders + (number < count % folders)
             bulk(mailbox, subfolder(mailbox, top, f"Folder {number:04d}"), share, size)
-    elif Path(seed).is_dir():
+    elif seed and Path(seed).is_dir():
         load_tree(mailbox, Path(seed))
     else:
         raise ValueError(f"no such seed: {seed!r} (demo, empty, bulk:COUNT[xSIZE][/FOLDERS], or a folder)")

@@ -8,12 +8,13 @@ from .vocabulary_items import ITEMS
 OPERATIONS = """
 # Items
 GetItem = ItemShape:ItemResponseShape ItemIds:ItemIdList
-CreateItem = SavedItemFolderId:TargetFolderId? Items:ItemList @MessageDisposition? @SendMeetingInvitations:SendMeetings?
+CreateItem = SavedItemFolderId:TargetFolderId? Items:ItemList @MessageDisposition?
+    @SendMeetingInvitations:CalendarItemCreateOrDeleteOperation?
 UpdateItem = SavedItemFolderId:TargetFolderId? ItemChanges{ItemChange{(ItemId | OccurrenceItemId | RecurringMasterItemId)
     Updates{(AppendToItemField{%Path %AnyItem} | SetItemField{%Path %AnyItem} | DeleteItemField{%Path})+}}+}
     @ConflictResolution<NeverOverwrite|AutoResolve|AlwaysOverwrite> @MessageDisposition?
-    @SendMeetingInvitationsOrCancellations:SendChanges? @SuppressReadReceipts:bool?
-DeleteItem = ItemIds:ItemIdList @DeleteType @SendMeetingCancellations:SendMeetings?
+    @SendMeetingInvitationsOrCancellations:CalendarItemUpdateOperation? @SuppressReadReceipts:bool?
+DeleteItem = ItemIds:ItemIdList @DeleteType:Disposal @SendMeetingCancellations:CalendarItemCreateOrDeleteOperation?
     @AffectedTaskOccurrences<AllOccurrences|SpecifiedOccurrenceOnly>? @SuppressReadReceipts:bool?
 MoveItem = ToFolderId:TargetFolderId ItemIds:ItemIdList ReturnNewItemIds:bool?
 CopyItem = ToFolderId:TargetFolderId ItemIds:ItemIdList ReturnNewItemIds:bool?
@@ -33,8 +34,8 @@ GetFolder = FolderShape:FolderResponseShape FolderIds:FolderIdList
 CreateFolder = ParentFolderId:TargetFolderId Folders{%AnyFolder+}
 UpdateFolder = FolderChanges{FolderChange{(FolderId | DistinguishedFolderId) Updates{(AppendToFolderField{%Path %AnyFolder} |
     SetFolderField{%Path %AnyFolder} | DeleteFolderField{%Path})+}}+}
-DeleteFolder = FolderIds:FolderIdList @DeleteType
-EmptyFolder = FolderIds:FolderIdList @DeleteType @DeleteSubFolders:bool
+DeleteFolder = FolderIds:FolderIdList @DeleteType:Disposal
+EmptyFolder = FolderIds:FolderIdList @DeleteType:Disposal @DeleteSubFolders:bool
 MoveFolder = ToFolderId:TargetFolderId FolderIds:FolderIdList
 CopyFolder = ToFolderId:TargetFolderId FolderIds:FolderIdList
 
@@ -49,12 +50,14 @@ FindItem = ItemShape:ItemResponseShape (IndexedPageItemView:IndexedPageView | Fr
     DistinguishedGroupBy{StandardGroupBy<ConversationTopic> @Order:SortDirection})? Restriction? SortOrder?
     ParentFolderIds:FolderIdList QueryString{.str @ResetCache:bool? @ReturnHighlightTerms:bool? @ReturnDeletedItems:bool?}?
     @Traversal<Shallow|SoftDeleted|Associated>
-FindPeople = PersonaShape{BaseShape AdditionalProperties:Paths?}? IndexedPageItemView:IndexedPageView Restriction?
+FindPeople = PersonaShape{BaseShape:DefaultShapeNames AdditionalProperties:Paths?}? IndexedPageItemView:IndexedPageView
+    Restriction?
     AggregationRestriction:Restriction? SortOrder? ParentFolderId:TargetFolderId? QueryString?
     SearchPeopleSuggestionIndex:bool? TopicQueryString? Context{ContextProperty{Key Value}+}?
 GetPersona = PersonaId:ItemId? EmailAddress? ParentFolderId:TargetFolderId?
 ResolveNames = ParentFolderIds:FolderIdList? UnresolvedEntry:NonEmptyString @ReturnFullContactData:bool
-    @SearchScope<ActiveDirectory|ActiveDirectoryContacts|Contacts|ContactsActiveDirectory>? @ContactDataShape:BaseShape?
+    @SearchScope<ActiveDirectory|ActiveDirectoryContacts|Contacts|ContactsActiveDirectory>?
+    @ContactDataShape:DefaultShapeNames?
 ExpandDL = Mailbox:EmailAddress
 ConvertId = SourceIds{(AlternateId{@Format:IdFormat @Id @Mailbox:NonEmptyString @IsArchive:bool?} |
     AlternatePublicFolderId{@Format:IdFormat @FolderId:str} | AlternatePublicFolderItemId{@Format:IdFormat @FolderId:str
@@ -95,24 +98,25 @@ RecurringMasterItemId = @OccurrenceId @ChangeKey?
 ItemIdList = (ItemId | OccurrenceItemId | RecurringMasterItemId | RecurringMasterItemIdRanges{^ItemId
     Ranges{Range{@Start:datetime? @End:datetime? @Count:int? @CompareOriginalStartTime:bool?}+}?})+
 FolderId = @Id @ChangeKey?
-DistinguishedFolderId = Mailbox:EmailAddress? @Id:DistinguishedName @ChangeKey?
+DistinguishedFolderId = Mailbox:EmailAddress? @Id:DistinguishedFolderIdName @ChangeKey?
 FolderIdList = (FolderId | DistinguishedFolderId)+
 TargetFolderId = (FolderId | DistinguishedFolderId | AddressListId{@Id})
 AttachmentId = @Id
 FullAttachmentId = @Id @RootItemId? @RootItemChangeKey?
 %Path = FieldURI | IndexedFieldURI | ExtendedFieldURI
 Paths = %Path+
-FieldURI = @FieldURI:FieldURIs
-IndexedFieldURI = @FieldURI:IndexedFieldURIs @FieldIndex
+FieldURI = @FieldURI:UnindexedFieldURI
+IndexedFieldURI = @FieldURI:DictionaryURI @FieldIndex
 ExtendedFieldURI = @DistinguishedPropertySetId? @PropertySetId:Guid? @PropertyTag? @PropertyName? @PropertyId:int?
-    @PropertyType
+    @PropertyType:MapiPropertyType
 ExtendedProperty = ExtendedFieldURI (Value | Values{Value+})
 
 # Shapes, views and searches
-ItemResponseShape = BaseShape IncludeMimeContent:bool? BodyType:BodyTypeResponse? UniqueBodyType:BodyTypeResponse?
+ItemResponseShape = BaseShape:DefaultShapeNames IncludeMimeContent:bool? BodyType:BodyTypeResponse?
+    UniqueBodyType:BodyTypeResponse?
     NormalizedBodyType:BodyTypeResponse? FilterHtmlContent:bool? ConvertHtmlCodePageToUTF8:bool? InlineImageUrlTemplate?
     BlockExternalImages:bool? AddBlankTargetToLinks:bool? MaximumBodySize:int? AdditionalProperties:Paths?
-FolderResponseShape = BaseShape AdditionalProperties:Paths?
+FolderResponseShape = BaseShape:DefaultShapeNames AdditionalProperties:Paths?
 IndexedPageView = @MaxEntriesReturned:int? @Offset:int @BasePoint:IndexBasePoint
 FractionalPageView = @MaxEntriesReturned:int? @Numerator:int @Denominator:int
 SortOrder = FieldOrder{%Path @Order:SortDirection}+
@@ -130,7 +134,7 @@ Contains = %Path Constant{@Value} @ContainmentMode<FullString|Prefixed|Substring
 BaseFolder = FolderId? ParentFolderId:FolderId? FolderClass? DisplayName? TotalCount:int? ChildFolderCount:int?
     ExtendedProperty* ManagedFolderInformation{CanDelete:bool? CanRenameOrMove:bool? MustDisplayComment:bool? HasQuota:bool?
     IsManagedFoldersRoot:bool? ManagedFolderId? Comment? StorageQuota:int? FolderSize:int? HomePage?}? EffectiveRights?
-    DistinguishedFolderId:DistinguishedName? PolicyTag:RetentionTag? ArchiveTag:RetentionTag? ReplicaList:Strings?
+    DistinguishedFolderId:DistinguishedFolderIdName? PolicyTag:RetentionTag? ArchiveTag:RetentionTag? ReplicaList:Strings?
 Folder = ^BaseFolder PermissionSet? UnreadCount:int?
 CalendarFolder = ^BaseFolder SharingEffectiveRights:CalendarPermissionReadAccess?
     PermissionSet{CalendarPermissions{CalendarPermission{^BasePermission ReadItems:CalendarPermissionReadAccess?
@@ -163,9 +167,9 @@ RetentionTag = .Guid @IsExplicit:bool
 Unchecked = anything
 
 # Words
-BaseShape < IdOnly Default AllProperties
+DefaultShapeNames < IdOnly Default AllProperties
 BodyTypeResponse < Best HTML Text
-FieldURIs <
+UnindexedFieldURI <
     folder: FolderId ParentFolderId DisplayName UnreadCount TotalCount ChildFolderCount FolderClass SearchParameters
         ManagedFolderInformation PermissionSet EffectiveRights SharingEffectiveRights DistinguishedFolderId PolicyTag
         ArchiveTag ReplicaList
@@ -221,27 +225,28 @@ FieldURIs <
         WorkFaxes Emails1 Emails2 Emails3 BusinessHomePages School PersonalHomePages OfficeLocations BusinessAddresses
         HomeAddresses OtherAddresses Titles Departments CompanyNames Managers AssistantNames Professions SpouseNames
         Hobbies WeddingAnniversaries Birthdays Children Locations ExtendedProperties PostalAddress Bodies
-IndexedFieldURIs < item:InternetMessageHeader contacts:ImAddress contacts:PhysicalAddress:Street contacts:PhysicalAddress:City
+DictionaryURI < item:InternetMessageHeader contacts:ImAddress contacts:PhysicalAddress:Street contacts:PhysicalAddress:City
     contacts:PhysicalAddress:State contacts:PhysicalAddress:CountryOrRegion contacts:PhysicalAddress:PostalCode
     contacts:PhoneNumber contacts:EmailAddress distributionlist:Members:Member
-PropertyType < ApplicationTime ApplicationTimeArray Binary BinaryArray Boolean CLSID CLSIDArray Currency CurrencyArray Double
+MapiPropertyType < ApplicationTime ApplicationTimeArray Binary BinaryArray Boolean CLSID CLSIDArray Currency CurrencyArray
+    Double
     DoubleArray Error Float FloatArray Integer IntegerArray Long LongArray Null Object ObjectArray Short ShortArray SystemTime
     SystemTimeArray String StringArray
 MailboxType < Unknown OneOff Mailbox PublicDL PrivateDL Contact PublicFolder GroupMailbox
-DistinguishedName < calendar contacts deleteditems drafts inbox journal notes outbox sentitems tasks msgfolderroot
+DistinguishedFolderIdName < calendar contacts deleteditems drafts inbox journal notes outbox sentitems tasks msgfolderroot
     publicfoldersroot root junkemail searchfolders voicemail recoverableitemsroot recoverableitemsdeletions
     recoverableitemsversions recoverableitemspurges recoverableitemsdiscoveryholds archiveroot archivemsgfolderroot
     archivedeleteditems archiveinbox archiverecoverableitemsroot archiverecoverableitemsdeletions
     archiverecoverableitemsversions archiverecoverableitemspurges archiverecoverableitemsdiscoveryholds syncissues conflicts
     localfailures serverfailures recipientcache quickcontacts conversationhistory adminauditlogs todosearch mycontacts
     directory imcontactlist peopleconnect favorites mecontact personmetadata
-Sensitivity < Normal Personal Private Confidential
+SensitivityChoices < Normal Personal Private Confidential
 LegacyFreeBusy < Free Tentative Busy OOF WorkingElsewhere NoData
 CalendarItemType < Single Occurrence Exception RecurringMaster
 ResponseType < Unknown Organizer Tentative Accept Decline NoResponseReceived
 DayOfWeek < Sunday Monday Tuesday Wednesday Thursday Friday Saturday Day Weekday WeekendDay
 DayOfWeekIndex < First Second Third Fourth Last
-Month < January February March April May June July August September October November December
+MonthNames < January February March April May June July August September October November December
 FileAsMapping < None LastCommaFirst FirstSpaceLast Company LastCommaFirstCompany CompanyLastFirst LastFirst LastFirstCompany
     CompanyLastCommaFirst LastFirstSuffix LastSpaceFirstCompany CompanyLastSpaceFirst LastSpaceFirst DisplayName FirstName
     LastFirstMiddleSuffix LastName Empty
@@ -260,7 +265,7 @@ IconIndex < Default PostItem MailRead MailUnread MailReplied MailForwarded MailE
     AppointmentMeetYes AppointmentMeetNo AppointmentMeetMaybe AppointmentMeetCancel AppointmentMeetInfo TaskItem TaskRecur
     TaskOwned TaskDelegated
 MessageDisposition < SaveOnly SendOnly SendAndSaveCopy
-DeleteType < HardDelete SoftDelete MoveToDeletedItems
+Disposal < HardDelete SoftDelete MoveToDeletedItems
 PermissionAction < None Owned All
 PermissionReadAccess < None FullDetails
 CalendarPermissionReadAccess < None TimeOnly TimeAndSubjectAndLocation FullDetails
@@ -271,8 +276,8 @@ SortDirection < Ascending Descending
 IdFormat < EwsLegacyId EwsId EntryId HexEntryId StoreId OwaId
 ContainmentComparison < Exact IgnoreCase IgnoreNonSpacingCharacters Loose IgnoreCaseAndNonSpacingCharacters LooseAndIgnoreCase
     LooseAndIgnoreNonSpace LooseAndIgnoreCaseAndIgnoreNonSpace
-SendMeetings < SendToNone SendOnlyToAll SendToAllAndSaveCopy
-SendChanges < SendToNone SendOnlyToAll SendOnlyToChanged SendToAllAndSaveCopy SendToChangedAndSaveCopy
+CalendarItemCreateOrDeleteOperation < SendToNone SendOnlyToAll SendToAllAndSaveCopy
+CalendarItemUpdateOperation < SendToNone SendOnlyToAll SendOnlyToChanged SendToAllAndSaveCopy SendToChangedAndSaveCopy
 DistinguishedPropertySetId < Meeting Appointment Common PublicStrings Address InternetHeaders CalendarAssistant
     UnifiedMessaging Task Sharing
 ContactSource < ActiveDirectory Store

@@ -5,7 +5,8 @@ ITEMS = """
 %AnyItem = Item | Message | CalendarItem | Contact | DistributionList | MeetingMessage | MeetingRequest | MeetingResponse |
     MeetingCancellation | Task | PostItem
 ItemList = (%AnyItem | %Response)+
-Item = MimeContent{.str @CharacterSet?}? ItemId? ParentFolderId:FolderId? ItemClass? Subject? Sensitivity? Body?
+Item = MimeContent{.str @CharacterSet?}? ItemId? ParentFolderId:FolderId? ItemClass? Subject? Sensitivity:SensitivityChoices?
+    Body?
     Attachments:AttachmentList? DateTimeReceived:datetime? Size:int? Categories:Strings? Importance<Low|Normal|High>?
     InReplyTo? IsSubmitted:bool? IsDraft:bool? IsFromMe:bool? IsResend:bool? IsUnmodified:bool?
     InternetMessageHeaders:InternetHeaders? DateTimeSent:datetime? DateTimeCreated:datetime? ResponseObjects?
@@ -51,7 +52,8 @@ ItemAttachment = ^Attachment (Item | Message | CalendarItem | Contact | MeetingM
 ResponseObjects = %Response*
 SmartResponse = Subject? Body? ToRecipients:Recipients? CcRecipients:Recipients? BccRecipients:Recipients?
     IsReadReceiptRequested:bool? IsDeliveryReceiptRequested:bool? From:Recipient? ReferenceItemId:ItemId? NewBodyContent:Body?
-MeetingReply = ItemClass? Sensitivity? Body? Attachments:AttachmentList? InternetMessageHeaders:InternetHeaders?
+MeetingReply = ItemClass? Sensitivity:SensitivityChoices? Body? Attachments:AttachmentList?
+    InternetMessageHeaders:InternetHeaders?
     Sender:Recipient? ToRecipients:Recipients? CcRecipients:Recipients? BccRecipients:Recipients? IsReadReceiptRequested:bool?
     IsDeliveryReceiptRequested:bool? From:Recipient? ReferenceItemId:ItemId? ProposedStart:datetime? ProposedEnd:datetime?
 RemoveItem = ^Message ReferenceItemId:ItemId? @ObjectName?
@@ -109,8 +111,8 @@ TaskRecurrence = (%Pattern | DailyRegeneration:Every | WeeklyRegeneration:Every 
 %Range = NoEndRecurrence{StartDate:date} | EndDateRecurrence{StartDate:date EndDate:date} | NumberedRecurrence{StartDate:date
     NumberOfOccurrences:int}
 Every = Interval:int
-RelativeYearlyRecurrence = DaysOfWeek:DayOfWeek DayOfWeekIndex Month
-AbsoluteYearlyRecurrence = DayOfMonth:int Month
+RelativeYearlyRecurrence = DaysOfWeek:DayOfWeek DayOfWeekIndex Month:MonthNames
+AbsoluteYearlyRecurrence = DayOfMonth:int Month:MonthNames
 RelativeMonthlyRecurrence = Interval:int DaysOfWeek:DayOfWeek DayOfWeekIndex
 AbsoluteMonthlyRecurrence = Interval:int DayOfMonth:int
 WeeklyRecurrence = Interval:int DaysOfWeek FirstDayOfWeek:DayOfWeek?
