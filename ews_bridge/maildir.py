@@ -138,7 +138,7 @@ class Maildir:
                 os.close(opened)
 
     def find(self, token: str) -> Entry | None:
-        self._index.relist()
+        self._index.refresh()
         found = []
         for id_, file in self._index.tokens(token):
             with contextlib.suppress(FileNotFoundError):

@@ -83,6 +83,7 @@ class Index:
         self._directory = directory
         self._lock = threading.Lock()
         self._files: dict[str, tuple[str, ...]] = {}  # base → its files as "cur/NAME": one, rarely more
+        self._stamp = Stamp(0, 0, 0)
         self.listings = 0
 
     def stamp(self) -> Stamp:
@@ -93,6 +94,7 @@ class Index:
     def relist(self) -> None:
         """Look at the directories. new/, cur/, new/: a message that moves either way meanwhile is seen at least once."""
         with self._lock:
+            self._stamp = self.stamp()
             before, current, after = self._names("new"), self._names("cur"), self._names("new")
             files: dict[str, tuple[str, ...]] = {}
             for part, names in (("cur", current), ("new", after)):
@@ -113,6 +115,11 @@ class Index:
         if not self.listings:
             self.relist()
         return self.listings
+
+    def refresh(self) -> None:
+        """List again unless the last listing provably still holds."""
+        if not self.listings or not self._stamp.proves(self.stamp()):
+            self.relist()
 
     def messages(self, known: Mapping[str, Entry]) -> Iterator[tuple[str, str]]:
         """(id, file) for all files; `known` keeps ids with their files where one base name is used twice."""
@@ -137,9 +144,9 @@ class Index:
 
     def tokens(self, token: str) -> Iterator[tuple[str, str]]:
         """(id, file) for the files that carry a token."""
-        for id_, file in self.messages({}):
-            if token_of(split(file.partition("/")[2]).base) == token:
-                yield id_, file
+        for base, files in list(self._files.items()):
+            if token in base and token_of(base) == token:
+                yield from self._twins(id_of(base), files, {})
 
     def renamed(self, old: str | None, new: str | None) -> None:
         """Take note of a rename of ours; None: it came from, or went, elsewhere."""

@@ -124,10 +124,11 @@ def test_a_root_that_is_gone_is_an_error_only_when_something_was_in_it(root: Pat
         scan(tree(root.parent / "nowhere"), entry)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_directory_that_cannot_be_read_is_not_taken_for_empty(root: Path) -> None:
     entry = tree(root).create("A/B")
     (root / "A").chmod(0)
+    if os.access(root / "A", os.R_OK):
+        pytest.skip("this user may read everything")
     with pytest.raises(DiskError):
         scan(tree(root), entry)
     (root / "A").chmod(0o700)
