@@ -103,7 +103,12 @@ def recover(state: State, stores: Stores) -> int:
         made = _find(stores, intent.side, intent.collection, intent.token)
         rows: list[Row] = []
         if made is not None:
-            base = replace(made, revision=EDITED if made.revision else "", collection=intent.source.collection)
+            base = replace(
+                made,
+                revision=EDITED if made.revision else "",
+                collection=intent.source.collection,
+                flags=intent.source.flags,
+            )
             link = _link(intent.side, base, intent.source)
             rows.append(_with(replace(intent.row, link=link), intent.side, made))
             found += 1
@@ -117,20 +122,22 @@ def _find(stores: Stores, side: Side, collection: int, token: str) -> Entry | No
     return next((made for c in order if (made := stores[side, c].find(token))), None)
 
 
-def apply(steps: Sequence[Step], tools: Tools, report: Report) -> set[tuple[Side, int]]:
+def apply(pages: Iterable[Sequence[Step]], tools: Tools, report: Report) -> set[tuple[Side, int]]:
     """Take the steps, all of them or as many as can be; returns the collections that must be listed again.
 
-    An error that concerns a whole side ends it, after what was done is settled.
+    The pages are asked for as the work goes on: a first mirror of 100,000 messages never stands in memory as a whole. An
+    error that concerns a whole side ends it, after what was done is settled.
     """
     again: set[tuple[Side, int]] = set()
     running: dict[Future[Outcome], Batch] = {}
     error: EwsBridgeError | None = None
-    for batch in _batches(steps):
+    for batch in (batch for steps in pages for batch in _batches(steps)):
         while running and (len(running) >= tools.width or _held(running) + batch.bytes > IN_FLIGHT_BYTES):
             error = _drain(running, tools, report, again) or error
         if error:
             break
-        running[_start(batch, tools)] = batch
+        batch = _begin(batch, tools)
+        running[tools.workers.submit(_perform, batch, tools)] = batch
     while running:
         error = _drain(running, tools, report, again) or error
     if error:
@@ -142,13 +149,14 @@ def _held(running: Mapping[Future[Outcome], Batch]) -> int:
     return sum(batch.bytes for batch in running.values())
 
 
-def _start(batch: Batch, tools: Tools) -> Future[Outcome]:
-    """Journal creations, then hand the batch to a worker."""
+def _begin(batch: Batch, tools: Tools) -> Batch:
+    """Journal what the batch will create."""
     creates = [step for step in batch.steps if isinstance(step, Create)]
-    if creates:
-        batch.tokens.update({step.row.number: tools.new_token() for step in creates})  # type: ignore[attr-defined]
-        tools.state.begin(creates[0].to, [(batch.tokens[s.row.number], s.row, s.source) for s in creates])
-    return tools.workers.submit(_perform, batch, tools)
+    if not creates:
+        return batch
+    tokens = {step.row.number: tools.new_token() for step in creates}
+    tools.state.begin(creates[0].to, [(tokens[step.row.number], step.row, step.source) for step in creates])
+    return replace(batch, tokens=tokens)
 
 
 def _drain(
@@ -165,7 +173,7 @@ def _drain(
         tools.state.settle(rows, tokens=tokens)
         bad = [(step, why) for step, why in outcome.failed if isinstance(why, BadItem)]
         tools.state.fail([(step.row, str(why)) for step, why in bad], now=tools.now())
-        report.count(word for step, _ in outcome.rows if (word := _word(step)))
+        report.count(said for step, _ in outcome.rows if (said := word(step)))
         report.failures += [Failure(_label(step), str(why), why.hint) for step, why in bad]
         report.conflicts += [str(step) for step, _ in outcome.rows if isinstance(step, Conflict)]
         size = sum(step.source.hints.size for step, _ in outcome.rows if isinstance(step, Create | Update))
@@ -330,7 +338,7 @@ def _link(side: Side, mine: Entry, theirs: Entry) -> Link:
     return Link(mine, theirs) if side is Side.LOCAL else Link(theirs, mine)
 
 
-def _word(step: Step) -> str:
+def word(step: Step) -> str:
     """What the summary counts this step as; "" for what only the state sees."""
     match step:
         case Settle() | Forget():

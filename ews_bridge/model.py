@@ -150,6 +150,8 @@ class Row:
 
 
 def _name(entry: Entry) -> str:
+    if not entry.collection:
+        return entry.key
     return entry.hints.label or entry.key or entry.id
 
 

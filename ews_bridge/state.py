@@ -75,8 +75,9 @@ CREATE TABLE item (
 CREATE UNIQUE INDEX local_item ON item (local_collection, local_id) WHERE local_id != '';
 CREATE UNIQUE INDEX remote_item ON item (remote_collection, remote_id) WHERE remote_id != '';
 CREATE INDEX differing ON item (folder, number) WHERE {_DIFFERS};
-CREATE INDEX loose_local ON item (local_key) WHERE NOT (linked AND local_here AND remote_here);
-CREATE INDEX loose_remote ON item (remote_key) WHERE NOT (linked AND local_here AND remote_here);
+CREATE INDEX local_name ON item (local_key) WHERE local_key != '';
+CREATE INDEX remote_name ON item (remote_key) WHERE remote_key != '';
+CREATE INDEX loose ON item (number) WHERE NOT (linked AND local_here AND remote_here);
 CREATE INDEX failed ON item (number) WHERE failure != '';
 CREATE TABLE cursor (
     side TEXT NOT NULL,
@@ -267,8 +268,9 @@ class State:
     def pair(self) -> int:
         """Join what is one item: a loss and a new entry of one side (a move), a new entry of each side (the same item).
 
-        Returns how many were joined. Candidates must have the same key; hints decide between several, then they are
-        taken one to one (design: Moves). Without a key only an equal hint counts.
+        Returns how many were joined. Candidates must have the same key, and the same Date where both are known; hints decide
+        between several, then they are taken one to one (design: Moves). Without a key only an equal hint counts. A loss
+        on both sides is over: what is new under its key is another item.
         """
         with self._transaction():
             return sum(self._pair_moves(side) for side in Side) + self._adopt()
@@ -277,12 +279,13 @@ class State:
         s = str(side)
         joined = 0
         losses = self._db.execute(
-            f"""SELECT a.number AS old, b.number AS new FROM item a JOIN item b ON b.{s}_key = a.{s}_key AND b.folder = a.folder
-                WHERE NOT (a.linked AND a.local_here AND a.remote_here) AND NOT (b.linked AND b.local_here AND b.remote_here)
-                  AND a.linked AND NOT a.{s}_here AND NOT b.linked AND b.{s}_here AND NOT b.{side.other}_here
-                  AND NOT a.folder
-                  AND (a.sent = 0 OR b.sent = 0 OR a.sent = b.sent)
-                  AND (a.{s}_key != '' OR (a.{s}_place != '' AND a.{s}_place = b.{s}_place))
+            f"""SELECT a.number AS old, b.number AS new FROM item a JOIN item b
+                  ON b.folder = 0 AND NOT b.linked AND b.{s}_here AND NOT b.{side.other}_here
+                 AND (a.sent = 0 OR b.sent = 0 OR a.sent = b.sent)
+                 AND CASE a.{s}_key WHEN '' THEN b.{s}_key = '' AND a.{s}_place != '' AND b.{s}_place = a.{s}_place
+                                    ELSE b.{s}_key = a.{s}_key END
+                WHERE NOT (a.linked AND a.local_here AND a.remote_here)
+                  AND a.linked AND NOT a.{s}_here AND a.{side.other}_here AND a.folder = 0
                 ORDER BY (a.{s}_id = b.{s}_id) + (a.{s}_place != '' AND a.{s}_place = b.{s}_place) DESC, a.number, b.number"""
         ).fetchall()
         used: set[int] = set()
@@ -294,12 +297,30 @@ class State:
             joined += 1
         return joined
 
+    def twins(self) -> set[tuple[Side, int]]:
+        """Where a linked item stands whose key a new entry of the same side also has, elsewhere.
+
+        A copy looks like this, and so does a move that happened while we listed: those collections want a second look.
+        """
+        found: set[tuple[Side, int]] = set()
+        with self._lock:
+            for side in Side:
+                rows = self._db.execute(
+                    f"""SELECT DISTINCT b.{side}_collection FROM item a JOIN item b
+                          ON b.{side}_key = a.{side}_key AND b.{side}_key != '' AND b.linked AND b.{side}_here AND b.folder = 0
+                         AND b.{side}_collection != a.{side}_collection
+                        WHERE NOT (a.linked AND a.local_here AND a.remote_here) AND NOT a.linked AND a.{side}_here
+                          AND a.folder = 0"""
+                )
+                found |= {(side, row[0]) for row in rows}
+        return found
+
     def _adopt(self) -> int:
         """A new entry on each side, in one collection, of one key: the same item seen twice."""
         pairs = self._db.execute(
             """SELECT a.number AS old, b.number AS new FROM item a JOIN item b
                  ON b.remote_key = a.local_key AND b.remote_collection = a.local_collection
-                WHERE NOT (a.linked AND a.local_here AND a.remote_here) AND NOT (b.linked AND b.local_here AND b.remote_here)
+                WHERE NOT (a.linked AND a.local_here AND a.remote_here)
                   AND NOT a.linked AND a.local_here AND NOT a.remote_here
                   AND NOT b.linked AND b.remote_here AND NOT b.local_here
                   AND a.local_key != '' AND (a.sent = 0 OR b.sent = 0 OR a.sent = b.sent)

@@ -1,0 +1,218 @@
+"""Rounds of scan → plan → apply over the items of all collections of one kind, until both sides are quiet.
+
+Knows stores only through their contract: the engine's tests run it on stores in memory. Deletions need proof: while any
+collection of an account was not listed to its end in this run, what is missing may have moved there, and nothing is deleted
+on the other side. Everybody goes on working while we list: what is missing on disk is looked for a second time in all
+collections, and an item that seems to be in two places is looked at again in the first.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from collections.abc import Collection
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from concurrent.futures import Future
+from dataclasses import dataclass
+from dataclasses import field
+from dataclasses import replace
+from functools import partial
+
+from ews_bridge.apply import Stores
+from ews_bridge.errors import BadItem
+from ews_bridge.errors import DiskError
+from ews_bridge.errors import Refused
+from ews_bridge.model import Create
+from ews_bridge.model import Delete
+from ews_bridge.model import Failure
+from ews_bridge.model import Move
+from ews_bridge.model import Policy
+from ews_bridge.model import Report
+from ews_bridge.model import Scan
+from ews_bridge.model import Settle
+from ews_bridge.model import Side
+from ews_bridge.model import Step
+from ews_bridge.plan import plan
+from ews_bridge.plan import refused
+from ews_bridge.state import State
+
+#: Rounds at most; what is not quiet then (a reader that edits all the time) is left for the next run.
+ROUNDS = 6
+
+Place = tuple[Side, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to converge, and how.
+
+    `paths` names each collection for people. `selected`: the collections whose items may be touched. `guard`: the share that may
+    be lost (see `plan.refused`); `unguarded`: collections without it (Deleted Items, Junk, those of --allow-deletes).
+    `take` carries out pages of steps and says which collections must be listed again; a dry run prints them instead.
+    """
+
+    state: State
+    stores: Stores
+    paths: Mapping[int, str]
+    selected: Collection[int]
+    policy: Policy
+    guard: float
+    unguarded: Collection[int]
+    take: Callable[[Iterable[Sequence[Step]]], set[Place]]
+    workers: Executor
+    now: Callable[[], int]
+    #: Change stamps of the server's collections, as read before this run's scans; "" or absent: not known.
+    stamps: Mapping[int, str] = field(default_factory=dict)
+
+
+def converge(job: Job, report: Report) -> None:
+    """Bring both sides together. Failures of single collections and items go into the report; graver errors are raised."""
+    unseen = scan(job, [place for place in job.stores if _due(job, place)], report)
+    second = job.state.twins()
+    if any(loss.side is Side.REMOTE for loss in job.state.losses()):
+        second |= {place for place in job.stores if place[0] is Side.LOCAL}
+    unseen |= scan(job, [place for place in job.stores if place in second], Report())
+    held = frozenset(side.other for side, _ in unseen)
+    job = replace(job, policy=replace(job.policy, hold_deletes=job.policy.hold_deletes | held))
+    for number in range(ROUNDS):
+        job.state.pair()
+        guarded = guard(job, report if number == 0 else Report())
+        counted = Report()
+        took = [0]
+        again = job.take(_pages(job, guarded, counted, took))
+        report.pending = counted.pending
+        if not took[0]:
+            return
+        scan(job, [place for place in job.stores if place in again], report)
+
+
+def _due(job: Job, place: Place, *, day: int = 86400) -> bool:
+    """A server's collection whose stamp has not moved is not listed, except once a day (design: Quiet folders cost nothing)."""
+    side, collection = place
+    stamp = job.stamps.get(collection, "")
+    if side is Side.LOCAL or not stamp:
+        return True
+    _, seen, at = job.state.cursor(side, collection)
+    return seen != stamp or job.now() - at > day
+
+
+def _pages(job: Job, guarded: Collection[Place], report: Report, took: list[int]) -> Iterator[list[Step]]:
+    """The steps of one round, a page of rows at a time; counts what is taken and what must wait."""
+    after = 0
+    while rows := job.state.differing(folders=False, after=after, now=job.now()):
+        after = rows[-1].number
+        planned = plan(rows, job.policy)
+        steps = [step for step in planned.steps if _possible(job, step, guarded)]
+        report.pending += planned.pending + len(planned.steps) - len(steps)
+        took[0] += len(steps)
+        yield steps
+
+
+def _possible(job: Job, step: Step, guarded: Collection[Place]) -> bool:
+    """Whether the stores are there, the collection is selected, and no guard stands before a deletion."""
+    entries = [entry for side in Side if (entry := step.row[side])]
+    if not all(entry.collection in job.selected for entry in entries):
+        return False
+    if isinstance(step, Delete) and (step.to, step.target.collection) in guarded:
+        return False
+    needed = [(side, entry.collection) for side in Side if (entry := step.row[side])]
+    if isinstance(step, Create):
+        needed.append((step.to, step.source.collection))
+    if isinstance(step, Move):
+        needed.append((step.to, step.like.collection))
+    return isinstance(step, Settle) or all(place in job.stores for place in needed)
+
+
+def guard(job: Job, report: Report) -> set[Place]:
+    """The places where deletions are refused, each told with its numbers."""
+    places: set[Place] = set()
+    for loss in job.state.losses():
+        if loss.collection in job.unguarded or not refused(loss.losing, loss.total, job.guard):
+            continue
+        places.add((loss.side, loss.collection))
+        path = job.paths.get(loss.collection, str(loss.collection))
+        gone, kept = ("on the server", "here") if loss.side is Side.LOCAL else ("here", "on the server")
+        why = f"{loss.losing} of {loss.total} items are gone {gone}; refused to delete them {kept}"
+        hint = f"if that is right: sync --allow-deletes {path!r}"
+        if loss.side is Side.REMOTE:
+            hint += "; if not: sync --refill fetches them again"
+        report.refused.append(Failure(path, why, hint))
+    return places
+
+
+# ---- listing
+
+
+def scan(job: Job, places: Sequence[Place], report: Report) -> set[Place]:
+    """List these collections into the state; returns those that could not be listed to their end, told in the report.
+
+    The server's collections are listed side by side, each page committed with its cursor as it comes.
+    """
+    failed: set[Place] = set()
+    local = [place for place in places if place[0] is Side.LOCAL]
+    remote = [place for place in places if place[0] is Side.REMOTE]
+    for place in local:
+        try:
+            for page in _listing(job, place):
+                _observe(job, place, page)
+        except (BadItem, DiskError, Refused) as error:
+            failed.add(place)
+            report.failures.append(Failure(job.paths[place[1]], str(error), error.hint))
+    if remote:
+        failed |= _scan_side_by_side(job, remote, report)
+    return failed
+
+
+def _listing(job: Job, place: Place) -> Iterator[Scan]:
+    cursor, _, _ = job.state.cursor(*place)
+    return job.stores[place].scan(cursor, lambda: job.state.known(*place))
+
+
+def _observe(job: Job, place: Place, page: Scan) -> None:
+    stamp = job.stamps.get(place[1], "") if place[0] is Side.REMOTE else ""
+    if page.entries or page.vanished or page.marks or page.first or page.cursor != job.state.cursor(*place)[0] or stamp:
+        job.state.observe(*place, page, stamp=stamp, now=job.now())
+
+
+def _scan_side_by_side(job: Job, places: Sequence[Place], report: Report) -> set[Place]:
+    pages: queue.Queue[tuple[Place, Scan | Future[None]]] = queue.Queue(maxsize=16)
+    stop = threading.Event()
+
+    def put(place: Place, what: Scan | Future[None]) -> None:
+        while not stop.is_set():
+            try:
+                pages.put((place, what), timeout=0.5)
+            except queue.Full:
+                continue
+            return
+
+    def work(place: Place) -> None:
+        for page in _listing(job, place):
+            put(place, page)
+            if stop.is_set():
+                return
+
+    failed: set[Place] = set()
+    try:
+        for place in places:
+            job.workers.submit(work, place).add_done_callback(partial(put, place))
+        running = len(places)
+        while running:
+            place, what = pages.get()
+            if isinstance(what, Scan):
+                _observe(job, place, what)
+                continue
+            running -= 1
+            try:
+                what.result()
+            except (BadItem, Refused) as error:
+                failed.add(place)
+                report.failures.append(Failure(job.paths[place[1]], str(error), error.hint))
+    finally:
+        stop.set()
+    return failed

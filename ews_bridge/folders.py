@@ -1,0 +1,170 @@
+"""The folder tree of a kind: itself a collection, planned and applied before what is in the folders.
+
+A folder's row number is the number of its collection, for good: renames on either side do not touch what is in it. Folders
+of other kinds (calendars among the mail folders), hidden ones and those that the configuration leaves out are not looked at;
+a linked folder that leaves the scope is forgotten: its files go to the trash, the server keeps everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+from ews_bridge.errors import BadItem
+from ews_bridge.errors import Stale
+from ews_bridge.model import Create
+from ews_bridge.model import Delete
+from ews_bridge.model import Entry
+from ews_bridge.model import Failure
+from ews_bridge.model import Forget
+from ews_bridge.model import Move
+from ews_bridge.model import Policy
+from ews_bridge.model import Report
+from ews_bridge.model import Row
+from ews_bridge.model import Settle
+from ews_bridge.model import Side
+from ews_bridge.model import Step
+from ews_bridge.plan import base_of
+from ews_bridge.plan import plan
+from ews_bridge.state import State
+from ews_bridge.store import Store
+from ews_bridge.store import Tree
+
+Trees = Mapping[Side, Tree]
+
+#: A rename may have to wait for another to make room, and a ring of renames for a detour.
+ROUNDS = 6
+
+
+def included(path: str, patterns: Iterable[str]) -> bool:
+    """Whether the configuration's `folders` cover this path: the last pattern that matches decides, `!` excludes."""
+    verdict = False
+    for pattern in patterns:
+        if fnmatchcase(path, pattern.removeprefix("!")):
+            verdict = not pattern.startswith("!")
+    return verdict
+
+
+def is_mail(label: str) -> bool:
+    """Whether a folder of this class (PidTagContainerClass 0x3613) holds mail; unknown ("", a local folder) counts."""
+    return label in ("", "IPF.Note") or label.startswith("IPF.Note.")
+
+
+def in_scope(row: Row, patterns: Sequence[str]) -> bool:
+    """Whether this folder is to be synced."""
+    entry = row.remote or row.local
+    return entry is not None and is_mail(entry.hints.label) and included(entry.key, patterns)
+
+
+def observe(state: State, trees: Trees) -> None:
+    """List both trees into the state. What was in a folder that is gone on a side is gone there, too."""
+    for side, tree in trees.items():
+        cursor, _, _ = state.cursor(side, 0)
+        for page in tree.scan(cursor, lambda side=side: state.known(side, 0)):  # type: ignore[misc]
+            if page.entries or page.vanished or page.first or page.cursor != state.cursor(side, 0)[0]:
+                state.observe(side, 0, page)
+    state.pair()
+    for row in state.folders():
+        for side in trees:
+            if row[side] is None and state.cursor(side, row.number)[0]:
+                state.lose(side, row.number)
+
+
+def converge(
+    state: State, trees: Trees, patterns: Sequence[str], policy: Policy, report: Report, apply: Callable[..., bool]
+) -> None:
+    """Create and move folders until both trees are alike. Deletions wait until what is in the folders is dealt with."""
+    for _ in range(ROUNDS):
+        rows = [row for row in state.differing(folders=True, limit=1_000_000) if in_scope(row, patterns)]
+        planned = plan(rows, policy)
+        steps = sorted((step for step in planned.steps if not isinstance(step, Delete)), key=_depth)
+        if not sum([apply(state, trees, step, report) for step in steps]):
+            return
+
+
+def delete(
+    state: State, trees: Trees, patterns: Sequence[str], policy: Policy, report: Report, apply: Callable[..., bool]
+) -> None:
+    """Remove, from the bottom up, the folders that one side lost and in which nothing is left."""
+    rows = [row for row in state.differing(folders=True, limit=1_000_000) if in_scope(row, patterns)]
+    steps = [step for step in plan(rows, policy).steps if isinstance(step, Delete | Forget)]
+    for step in sorted(steps, key=_depth, reverse=True):
+        if not state.linked_in(step.row.number):
+            apply(state, trees, step, report)
+
+
+def take(state: State, trees: Trees, step: Step, report: Report) -> bool:
+    """Carry out one step; True when something came of it."""
+    try:
+        row = _taken(trees, step)
+    except (BadItem, Stale) as error:
+        entry = step.row.remote or step.row.local
+        report.failures.append(Failure(entry.key if entry else "a folder", str(error), error.hint))
+        return False
+    state.settle([row])
+    report.count([f"{_VERBS[type(step)]} folder"] if type(step) in _VERBS else [])
+    return True
+
+
+_VERBS: dict[type, str] = {Create: "new", Move: "renamed", Delete: "removed"}
+
+
+def _taken(trees: Trees, step: Step) -> Row:
+    match step:
+        case Settle(row=row, link=link):
+            return replace(row, link=link)
+        case Forget(row=row):
+            return Row(row.number, None, None, None)
+        case Create(row=row, to=to, source=source):
+            return _linked(row, to, trees[to].create(source.key), source)
+        case Move(row=row, to=to, target=target, like=like):
+            return _moved(trees, row, to, target, like)
+        case Delete(row=row, to=to, target=target):
+            trees[to].delete(target)
+            return Row(row.number, None, None, None)
+        case _:
+            raise AssertionError(step)
+
+
+def _moved(trees: Trees, row: Row, to: Side, target: Entry, like: Entry) -> Row:
+    """Rename; where another folder still has the name, step aside so that it can move first (two folders that swap names)."""
+    try:
+        return _linked(row, to, trees[to].move(target, like.key), like)
+    except BadItem:
+        aside = f"{like.key}~{row.number}"
+        if target.key == aside:
+            raise
+        made = trees[to].move(target, aside)
+        return replace(row, local=made) if to is Side.LOCAL else replace(row, remote=made)
+
+
+def _linked(row: Row, side: Side, made: Entry, other: Entry) -> Row:
+    made = replace(made, key=other.key)
+    local, remote = (made, other) if side is Side.LOCAL else (other, made)
+    return Row(row.number, base_of(local, remote, frozenset()), local, remote)
+
+
+def _depth(step: Step) -> tuple[int, str]:
+    """Parents first, by the path that the folder is to have."""
+    entry = step.row.remote or step.row.local
+    path = entry.key if entry else ""
+    return path.count("/"), path
+
+
+def forget(state: State, row: Row, store: Store, tree: Tree) -> int:
+    """A folder that is no longer to be synced: its files go to the trash, its rows are dropped; returns how many files."""
+    rows = state.linked_in(row.number)
+    entries = [each.local for each in rows if each.local is not None]
+    for _ in store.delete(entries):
+        continue
+    state.settle([Row(each.number, None, None, None) for each in rows])
+    for side in Side:
+        state.lose(side, row.number)
+    if row.local is not None:
+        tree.delete(row.local)
+    state.settle([replace(row, link=None, local=None)])
+    return len(entries)

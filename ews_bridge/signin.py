@@ -1,0 +1,61 @@
+"""From the account's settings to a connection, and the memory of a refused secret.
+
+A wrong password is tried once and then never again (accounts get locked): what was refused is remembered, as a salted
+hash bound to server and user, and nothing is sent until the secret or the settings change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ews_bridge import config
+from ews_bridge.config import Account
+from ews_bridge.errors import AuthError
+from ews_bridge.exchange.session import Connection
+from ews_bridge.exchange.session import Settings
+from ews_bridge.state import State
+
+
+@contextmanager
+def connected(account: Account, state: State) -> Iterator[Connection]:
+    """A connection that signs in with its first request. Raises AuthError, without asking the server, for a refused secret."""
+    secret = config.password(account)
+    refused = state.get("refused")
+    if refused and hmac.compare_digest(_digest(account, secret, refused.split("$")[0]), refused):
+        raise AuthError(
+            f"the server refused this password for {account.username} before; it was not sent again",
+            hint="change what password_command prints; a new password is tried at once",
+        )
+    with Connection(_settings(account, secret)) as connection:
+        try:
+            yield connection
+        except AuthError:
+            if connection.refused:
+                state.put({"refused": _digest(account, secret, secrets.token_hex(8))})
+            raise
+    if refused:
+        state.put({"refused": ""})
+
+
+def _digest(account: Account, secret: str, salt: str) -> str:
+    text = "\0".join((account.server, account.username, account.auth, secret))
+    return f"{salt}${hashlib.scrypt(text.encode(), salt=salt.encode(), n=2**14, r=8, p=1).hex()}"
+
+
+def _settings(account: Account, secret: str) -> Settings:
+    return Settings(
+        url=account.server,
+        email=account.email,
+        username=account.username,
+        secret=secret,
+        auth="basic" if account.auth == "basic" else "ntlm",
+        user_agent=account.user_agent,
+        ca_file=str(account.ca_file or ""),
+        proxy=account.proxy,
+        timeout=account.timeout,
+        connections=account.connections,
+    )
