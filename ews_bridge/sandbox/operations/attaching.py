@@ -7,6 +7,7 @@ import base64
 from .. import content
 from .. import fields
 from .. import ids
+from .. import properties
 from ..classify import classify
 from ..document import Attachment
 from ..errors import ItemError
@@ -68,13 +69,10 @@ def create_attachment(call: Call, request: Element) -> Element:
 
 def get_attachment(call: Call, request: Element) -> Element:
     answer = Answer("GetAttachment", "Attachments")
-    given = request.find(m("AttachmentShape"))
-    shape = item_shape(None, brief=False)
-    if given is not None:
-        shape = item_shape(given, brief=False)
-    shape.base = "AllProperties"
     for node in children(request.find(m("AttachmentIds"))):
         try:
+            shape = item_shape(request.find(m("AttachmentShape")), brief=False)
+            shape.base = "AllProperties"
             item, number = _attached(call, node)
             _show(answer.success(), item, number, shape)
         except ItemError as error:
@@ -86,12 +84,10 @@ def _show(parent: Element, item: Item, number: int, shape: ItemShape) -> None:
     found = content.attachment(item, number)
     element = fields.show_attachment(parent, item, number, full=True)
     if found.message:
-        inner = Item(
-            item.mailbox, mime=found.content, item_class=classify(found.content)[0], created=item.created, search_key=b""
-        )
+        inner = item.mailbox.new_item(found.content, classify(found.content)[0])
         inner.read = True
-        inner.modified = item.modified
-        date = fields.properties.envelope(inner).date
+        inner.created = inner.modified = item.modified
+        date = properties.envelope(inner).date
         inner.received = date if date is not None else item.received
         shape.paint(element, inner)
     else:

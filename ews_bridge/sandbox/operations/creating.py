@@ -107,7 +107,8 @@ def assemble(call: Call, node: Element) -> Item:
         if kind in ("Message", "Item"):
             item_class = classify(mime)[0]
     item = call.user.new_item(mime, item_class)
-    item.draft = item.read = kind in ("Message", "Item")
+    item.draft = kind in ("Message", "Item")
+    item.read = True
     item.kind = "" if kind in ("Message", "Item") else kind
     read = node.find(t("IsRead"))
     for child in children(node):
@@ -203,7 +204,7 @@ def respond(call: Call, node: Element) -> Item:
 
 def _referenced(call: Call, reference: Element) -> Item:
     try:
-        clone = etree.Element(t("ItemId"), dict(reference.attrib))
+        clone = etree.Element(t("ItemId"), {"Id": reference.get("Id") or ""})
         return item_of(call, clone)
     except ItemError as error:
         if error.code == "ErrorItemNotFound":

@@ -38,9 +38,9 @@ CLASS_OF_KIND = {
 
 def get_folder(call: Call, request: Element) -> Element:
     answer = Answer("GetFolder", "Folders")
-    shape = folder_shape(request.find(m("FolderShape")))
     for node in children(request.find(m("FolderIds"))):
         try:
+            shape = folder_shape(request.find(m("FolderShape")))
             folder = folder_of(call, node)
             shape.paint(answer.success(), folder)
         except ItemError as error:

@@ -10,6 +10,7 @@ from ..markup import m
 from ..markup import put
 from ..markup import t
 from ..query import Page
+from ..shapes import ItemShape
 from ..shapes import item_shape
 from ..store import Folder
 from ..store import Item
@@ -21,9 +22,10 @@ from .targets import item_of
 
 def get_item(call: Call, request: Element) -> Element:
     answer = Answer("GetItem", "Items")
-    shape = item_shape(request.find(m("ItemShape")), brief=False)
+    shape: ItemShape | None = None
     for node in children(request.find(m("ItemIds"))):
         try:
+            shape = shape or item_shape(request.find(m("ItemShape")), brief=False)
             item = item_of(call, node)
         except ItemError as error:
             answer.error(error)

@@ -151,7 +151,7 @@ class _Page:
             return self._first(state)
         if state.phase == ARRIVALS:
             state = self._arrivals(state)
-        if state.phase == CHANGES and self.room >= 0:
+        if state.phase == CHANGES:
             state = self._changes(state)
         return state
 
@@ -168,7 +168,6 @@ class _Page:
     def _arrivals(self, state: State) -> State:
         for change, key in self.folder.arrived_between(state.since, state.until, state.position[0]):
             if self.room <= 0:
-                self.room = -1
                 return state
             self._create(key)
             state = replace(state, position=(change, 0))
@@ -263,8 +262,8 @@ def _put_folder_change(
     if folder is top:
         return
     if folder is None:
-        gone, _ = call.user.folder_tombstones[key]
-        if gone.arrived > since:
+        gone, inside = call.user.folder_tombstones[key]
+        if gone.arrived > since or (top.distinguished == "msgfolderroot" and not inside):
             return
     elif folder.change <= since:
         return

@@ -35,11 +35,11 @@ from .targets import item_of
 from .targets import target_folder
 
 # Changes to these show in the MIME, so a world that keeps MIME as it came has to render the item from then on.
-IN_MIME = frozenset(
-    ("Subject", "Body", "Importance", "Sensitivity", "InReplyTo", "References", "InternetMessageId", "From", "Sender")
-    + ("ToRecipients", "CcRecipients", "BccRecipients", "ReplyTo")
-)
 NOT_AFTER_SENDING = ("ToRecipients", "CcRecipients", "BccRecipients", "From", "Sender", "ReplyTo")
+IN_MIME = (
+    *NOT_AFTER_SENDING,
+    *("Subject", "Body", "Importance", "Sensitivity", "InReplyTo", "References", "InternetMessageId"),
+)
 
 
 def update_item(call: Call, request: Element) -> Element:
@@ -78,9 +78,9 @@ def _update(call: Call, request: Element, change: Element) -> Item | None:
         raise
     if item.read and not was_read and not is_true(request.get("SuppressReadReceipts")):
         transport.answer_receipt(item, read=True)
-    if only_read and was_read == item.read:
-        only_read = False
-    call.user.touch(item, was_read=was_read, read_only=only_read)
+    # Marking read what is read changes nothing, not even the change key.
+    if not only_read or was_read != item.read:
+        call.user.touch(item, was_read=was_read, read_only=only_read)
     if disposition in ("SendOnly", "SendAndSaveCopy"):
         saved = request.find(m("SavedItemFolderId"))
         target = None if saved is None else target_folder(call, saved, "ErrorSavedItemFolderNotFound")
