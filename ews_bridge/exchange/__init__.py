@@ -1,0 +1,14 @@
+"""The Exchange side of the bridge: the only code that knows exchangelib, requests, lxml and the words of EWS.
+
+session.py   settings → connection: sign-in, worker connections, back-off, retries
+faults.py    the one error map: HTTP statuses, SOAP faults and lost connections → our errors
+soap.py      envelopes and what comes back in them; XML that servers get wrong
+asking.py    the text of the requests
+bulk.py      the fast path: pages of changes and batches of MIME, without models
+mail.py      pure: server properties ⇄ entries and flags
+rebuilt.py   pure: a readable message from an item that has no MIME
+folder.py    `store.Store` over one folder: listing and reading
+creating.py  ... new items, and finding them again
+writing.py   ... its other writes
+tree.py      `store.Tree` over the folders below the message root
+"""

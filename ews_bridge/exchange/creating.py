@@ -1,0 +1,195 @@
+"""New items in an Exchange folder (`folder.ExchangeFolder`), and finding by token those that we made before.
+
+A creation is sent once. Where the server refuses a request as a whole, our tokens tell which of its items were made all the
+same, and only the others are sent again; where the outcome is unknown (`Lost`), the journal's `recover` looks later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import pybase64
+
+from ews_bridge.errors import BadItem
+from ews_bridge.errors import Busy
+from ews_bridge.exchange import asking
+from ews_bridge.exchange import bulk
+from ews_bridge.exchange import faults
+from ews_bridge.exchange import mail
+from ews_bridge.exchange import soap
+from ews_bridge.exchange.session import Connection
+from ews_bridge.model import Content
+from ews_bridge.model import Entry
+from ews_bridge.model import Flag
+from ews_bridge.model import Hints
+from ews_bridge.model import New
+from ews_bridge.store import Failed
+
+Results = Iterator[tuple[Entry, Entry | Failed]]
+
+CREATE_ITEMS = 50
+CREATE_BYTES = 4_000_000
+#: FindItem with a restriction gives at most 250 results (protocol.md B9).
+FIND_TOKENS = 50
+TRIES = 4
+
+#: What passes by itself, said of one item.
+PASSING = faults.PASSING | {faults.BUSY, "ErrorBatchProcessingStopped"}
+#: The mailbox takes nothing more: no fault of the item.
+FULL = frozenset({"ErrorNotEnoughMemory", "ErrorQuotaExceeded"})
+
+
+class Folder(Protocol):
+    """What is needed of the folder."""
+
+    @property
+    def connection(self) -> Connection: ...
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def trash(self) -> str: ...
+
+    @property
+    def collection(self) -> int: ...
+
+
+def find(folder: Folder, tokens: Sequence[str]) -> dict[str, Entry]:
+    """The items in the folder that carry these tokens; of several with one token the oldest."""
+    found: dict[str, Entry] = {}
+    for start in range(0, len(tokens), FIND_TOKENS):
+        operation = asking.find_by_tokens(folder.id, tokens[start : start + FIND_TOKENS], asking.ENTRY_FIELDS)
+        answer = bulk.single(folder.connection, operation, repeat=True).element
+        for items in answer.iter(f"{{{soap.TYPES}}}Items"):
+            for element in items:
+                entry = mail.entry(element, folder.collection)
+                # A server that ignores the restriction must not make us take another's item for ours.
+                if entry.hints.token in tokens:
+                    found.setdefault(entry.hints.token, entry)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """An item on its way up: where it comes from, what it is, and the XML."""
+
+    source: Entry
+    new: New
+    xml: bytes
+    size: int
+
+
+def create(folder: Folder, items: Iterable[tuple[Entry, New]]) -> Results:
+    some: list[_Draft] = []
+    for source, new in items:
+        one = _encoded(source, new)
+        if some and (len(some) >= CREATE_ITEMS or sum(d.size for d in some) + one.size > CREATE_BYTES):
+            yield from _create(folder, some)
+            some = []
+        some.append(one)
+    if some:
+        yield from _create(folder, some)
+
+
+def _create(folder: Folder, batch: Sequence[_Draft]) -> Results:
+    rest = list(batch)
+    for attempt in range(1, TRIES + 1):
+        try:
+            answers = bulk.call(folder.connection, asking.create_items(folder.id, (one.xml for one in rest)), repeat=False)
+        except (Busy, faults.Fault) as refusal:
+            made = find(folder, [one.new.token for one in rest])
+            for one in rest:
+                if one.new.token in made:
+                    yield one.source, made[one.new.token]
+            rest = [one for one in rest if one.new.token not in made]
+            if rest and not isinstance(refusal, Busy) and refusal.code not in PASSING:
+                yield from _refused(folder, rest, refusal)
+                return
+            if rest and attempt == TRIES:
+                raise
+        else:
+            if len(answers) != len(rest):
+                raise faults.Lost(f"the server answered {len(answers)} of {len(rest)} new items")
+            later: list[_Draft] = []
+            for one, answer in zip(rest, answers, strict=True):
+                if not answer.ok and answer.code in PASSING and attempt < TRIES:
+                    later.append(one)
+                else:
+                    yield one.source, _created(folder, one, answer)
+            rest = later
+        if not rest:
+            return
+
+
+def _refused(folder: Folder, rest: Sequence[_Draft], refusal: faults.Fault) -> Results:
+    """A batch that the server does not take as a whole: one by one, to find out which it is."""
+    if len(rest) > 1:
+        for one in rest:
+            yield from _create(folder, [one])
+    else:
+        error = BadItem(f"{name_of(rest[0].source)} cannot be uploaded: {refusal}")
+        error.hint = refusal.hint
+        yield rest[0].source, error
+
+
+def _created(folder: Folder, one: _Draft, answer: soap.Message) -> Entry | Failed:
+    if not answer.ok:
+        if answer.code in FULL | PASSING:
+            raise faults.fault(answer.code, answer.text, answer.wait)
+        return BadItem(f"{name_of(one.source)} cannot be uploaded: {answer.why()}")
+    ident, key = new_id(answer)
+    if not ident:
+        raise faults.Lost("the server created an item and did not say which")
+    flags = one.new.flags - {Flag.TRASHED}
+    hints = Hints(token=one.new.token, size=one.size, sent=one.source.hints.sent, label=one.source.hints.label)
+    return Entry(ident, one.new.key, key if Flag.DRAFT in flags else "", flags, folder.collection, hints)
+
+
+def _encoded(source: Entry, new: New) -> _Draft:
+    size, mime = mime_content(new.content)
+    received = new.content.modified or source.hints.sent
+    rest = mail.creation(new.flags, new.token, sent=source.hints.sent, received=received)
+    return _Draft(source, new, b"".join((b"<t:Message>", *mime, rest.encode(), b"</t:Message>")), size)
+
+
+def mime_content(content: Content) -> tuple[int, list[bytes]]:
+    """(bytes, MimeContent element in pieces): CRLF line ends, base64."""
+    parts = [b"<t:MimeContent>"]
+    size, held = 0, b""
+    for piece in to_crlf(content.pieces()):
+        size += len(piece)
+        piece = held + piece
+        whole = len(piece) // 3 * 3
+        held = piece[whole:]
+        parts.append(pybase64.b64encode(piece[:whole]))
+    parts += [pybase64.b64encode(held), b"</t:MimeContent>"]
+    return size, parts
+
+
+def to_crlf(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Every line end becomes CRLF, also where one lies across two pieces; a lone CR stays."""
+    held = b""
+    for piece in pieces:
+        if held:
+            piece = held + piece
+        held = b"\r" if piece.endswith(b"\r") else b""
+        piece = piece[:-1] if held else piece
+        if piece:
+            yield piece.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    if held:
+        yield held
+
+
+def new_id(answer: soap.Message) -> tuple[str, str]:
+    """(id, change key) of the item in a message; empty where the server gives none."""
+    item_id = answer.element.find(f".//{{{soap.TYPES}}}ItemId")
+    return ("", "") if item_id is None else (str(item_id.get("Id", "")), str(item_id.get("ChangeKey", "")))
+
+
+def name_of(entry: Entry) -> str:
+    return entry.hints.label or entry.key or entry.id

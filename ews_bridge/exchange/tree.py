@@ -1,0 +1,323 @@
+"""`store.Tree` over the folders of one mailbox below the message root: listing, stamps, and changes of folders.
+
+Folders keep their ids when they are renamed or moved. Special folders are known by their distinguished names, never by what
+they are called. What a folder holds is told by its label: "IPF.Note" is mail; "hidden", "search" and the classes of
+calendars, contacts and tasks are none.
+
+Must never do: delete a folder with something in it; loop on a listing that makes no sense.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lxml import etree
+
+from ews_bridge.errors import BadItem
+from ews_bridge.errors import Unavailable
+from ews_bridge.exchange import asking
+from ews_bridge.exchange import bulk
+from ews_bridge.exchange import faults
+from ews_bridge.exchange import mail
+from ews_bridge.exchange import soap
+from ews_bridge.exchange.folder import ExchangeFolder
+from ews_bridge.exchange.session import Connection
+from ews_bridge.model import Entry
+from ews_bridge.model import Hints
+from ews_bridge.model import Known
+from ews_bridge.model import Scan
+from ews_bridge.names import path_of
+from ews_bridge.names import unescape
+
+#: Asked for by name; what a mailbox does not have is absent from the answer.
+DISTINGUISHED = ("msgfolderroot", "inbox", "sentitems", "drafts", "deleteditems", "junkemail", "outbox")
+
+#: Labels of what has no folder class of its own to go by.
+_LABELS = {
+    "Folder": "IPF.Note",
+    "CalendarFolder": "IPF.Appointment",
+    "ContactsFolder": "IPF.Contact",
+    "TasksFolder": "IPF.Task",
+}
+_GONE = frozenset({"ErrorFolderNotFound", "ErrorItemNotFound", "ErrorObjectNotFound"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """A folder as the server lists it. `name` is "" where only its path is known, whose last component then is `component`."""
+
+    id: str
+    parent: str
+    name: str = ""
+    label: str = ""
+    component: str = ""
+
+
+class ExchangeTree:
+    """All folders. `special`: the answer of an earlier `special()`, so that it is asked once in the life of a mailbox."""
+
+    def __init__(self, connection: Connection, *, special: Mapping[str, str] | None = None) -> None:
+        self.connection = connection
+        self._special = dict(special or {})
+        self._paths: dict[str, Entry] = {}  # by path, filled when a folder is to be made or moved
+
+    def special(self) -> dict[str, str]:
+        """Distinguished name → FolderId, to be remembered: these ids never change."""
+        if not self._special:
+            ids = [asking.distinguished(name) for name in DISTINGUISHED]
+            found = bulk.get_folders(self.connection, ids, "")
+            for name, answer in zip(DISTINGUISHED, found, strict=True):
+                if answer.ok:
+                    self._special[name] = _folder_id(answer.element)
+            if not self._special.get("msgfolderroot"):
+                raise Unavailable(f"the server does not show the mailbox: {found[0].why()}")
+        return dict(self._special)
+
+    def scan(self, cursor: str, known: Known) -> Iterator[Scan]:
+        """One `Scan`: paths are known when all has been listed. The cursor is the SyncState.
+
+        A folder whose path changed with its parent's is listed, too. A listing of changes that makes no sense is replaced by a
+        full one; in a full one, a folder whose parent is not there stands at the top.
+        """
+        self.special()
+        self._paths = {}
+        state = cursor
+        if state:
+            try:
+                nodes, vanished, state = self._changes(state)
+                entries = self._merged(nodes, vanished, known) if nodes else ()
+                if entries is not None:
+                    yield Scan(entries, tuple(vanished), cursor=state, last=True)
+                    return
+            except bulk.StateLost:
+                pass
+        nodes, vanished, state = self._everything()
+        yield Scan(self._entries(nodes), cursor=state, first=True, last=True)
+
+    def probe(self) -> dict[str, str]:
+        """FolderId → a stamp that changes whenever anything in the folder does; "" where the server tells none.
+
+        One request for each 1,000 folders: PidTagLocalCommitTimeMax, counts, and PidTagDeletedCountTotal.
+        """
+        stamps: dict[str, str] = {}
+        for element in bulk.find_folders(self.connection, asking.STAMP_FIELDS):
+            properties = mail.extended(element)
+            values = [mail.first(properties, tag) for tag in (0x670A, 0x3602, 0x3603, 0x670B)]
+            stamps[soap.attribute(element, "FolderId", "Id")] = "|".join(values) if values[0] else ""
+        return stamps
+
+    def open(self, entry: Entry, collection: int) -> ExchangeFolder:
+        """The folder as a store."""
+        special = self.special()
+        return ExchangeFolder(
+            self.connection,
+            entry.id,
+            collection,
+            sent_items=entry.id == special.get("sentitems"),
+            trash=special.get("deleteditems", ""),
+        )
+
+    # ---- changes of folders
+
+    def create(self, path: str) -> Entry:
+        """Make a mail folder. Its parent must be there; the folder itself may be."""
+        parent, _, component = path.rpartition("/")
+        paths = self._listed()
+        if path in paths:
+            return paths[path]
+        operation = asking.create_folder(self._parent_id(parent), unescape(component))
+        try:
+            answer = bulk.single(self.connection, operation, repeat=False)
+        except faults.Fault as error:
+            self._paths = {}
+            if error.code == "ErrorFolderExists" and (there := self._same(path)):
+                return there
+            raise BadItem(f"folder {path} cannot be created: {error}") from error
+        made = Entry(_folder_id(answer.element), path, hints=Hints(label="IPF.Note"))
+        self._paths[path] = made
+        return made
+
+    def move(self, entry: Entry, path: str) -> Entry:
+        """Rename, move, or both. There already: nothing is done."""
+        paths = self._listed()
+        now = next((there for there in paths.values() if there.id == entry.id), None)
+        if now is None:
+            raise BadItem(f"folder {entry.key} is no longer there")
+        if now.key == path:
+            return now
+        if entry.id in self._special.values():
+            raise BadItem(f"folder {entry.key} belongs to the mailbox and cannot be moved")
+        old_parent, _, old = now.key.rpartition("/")
+        parent, _, component = path.rpartition("/")
+        try:
+            if parent != old_parent:
+                bulk.single(self.connection, asking.move_folder(entry.id, self._parent_id(parent)), repeat=False)
+            if component != old:
+                bulk.single(self.connection, asking.rename_folder(entry.id, unescape(component)), repeat=False)
+        except faults.Fault as error:
+            raise BadItem(f"folder {entry.key} cannot become {path}: {error}") from error
+        finally:
+            self._paths = {}
+        return Entry(entry.id, path, hints=now.hints)
+
+    def delete(self, entry: Entry) -> None:
+        """Into Deleted Items, when there is nothing in it, hidden from us or not."""
+        if entry.id in self._special.values():
+            raise BadItem(f"folder {entry.key} belongs to the mailbox and cannot be deleted")
+        fields = "".join(map(asking.field, ("folder:TotalCount", "folder:ChildFolderCount")))
+        (answer,) = bulk.get_folders(self.connection, [asking.folder_id(entry.id)], fields)
+        if answer.code in _GONE:
+            return
+        if not answer.ok:
+            raise BadItem(f"folder {entry.key} cannot be deleted: {answer.why()}")
+        counts = [answer.element.findtext(f".//{{{soap.TYPES}}}{name}") for name in ("TotalCount", "ChildFolderCount")]
+        if counts != ["0", "0"]:
+            raise BadItem(f"folder {entry.key} is not empty on the server and was left there")
+        try:
+            bulk.single(self.connection, asking.delete_folder(entry.id), repeat=False)
+        except faults.Fault as error:
+            if error.code not in _GONE:
+                raise BadItem(f"folder {entry.key} cannot be deleted: {error}") from error
+        self._paths = {}
+
+    def _listed(self) -> dict[str, Entry]:
+        """All folders by path, listed once for several changes."""
+        if not self._paths:
+            self.special()
+            nodes = [_node(element) for element in bulk.find_folders(self.connection, asking.FOLDER_FIELDS)]
+            entries = self._entries({node.id: node for node in nodes})
+            self._paths = {entry.key: entry for entry in entries}
+        return self._paths
+
+    def _parent_id(self, path: str) -> str:
+        if not path:
+            return asking.distinguished("msgfolderroot")
+        parent = self._listed().get(path) or self._same(path)
+        if parent is None:
+            raise BadItem(f"there is no folder {path} on the server")
+        return asking.folder_id(parent.id)
+
+    def _same(self, path: str) -> Entry | None:
+        """By a path that differs in case only: to the server that is the same name."""
+        return next((entry for key, entry in self._listed().items() if key.casefold() == path.casefold()), None)
+
+    # ---- listing
+
+    def _changes(self, state: str) -> tuple[dict[str, _Node], dict[str, None], str]:
+        """Everything since a state: (changed folders, those that are gone, the new state)."""
+        nodes: dict[str, _Node] = {}
+        vanished: dict[str, None] = {}
+        while True:
+            page = bulk.sync_hierarchy(self.connection, state, asking.FOLDER_FIELDS)
+            _take(page, nodes, vanished)
+            state = page.state
+            if page.last:
+                return nodes, vanished, state
+
+    def _everything(self) -> tuple[dict[str, _Node], dict[str, None], str]:
+        """All folders. Some servers answer HTTP 500 to this with properties: then the ids, and the rest in batches."""
+        try:
+            return self._changes("")
+        except (faults.Fault, faults.Lost) as error:
+            if isinstance(error, faults.Lost) and not error.reached:
+                raise
+            return self._everything_in_parts()
+
+    def _everything_in_parts(self) -> tuple[dict[str, _Node], dict[str, None], str]:
+        ids: dict[str, _Node] = {}
+        vanished: dict[str, None] = {}
+        state = ""
+        while True:
+            page = bulk.sync_hierarchy(self.connection, state, "")
+            _take(page, ids, vanished)
+            state = page.state
+            if page.last:
+                break
+        nodes: dict[str, _Node] = {}
+        answers = bulk.get_folders(self.connection, [asking.folder_id(ident) for ident in ids], asking.FOLDER_FIELDS)
+        for ident, answer in zip(ids, answers, strict=True):
+            element = answer.element.find(f"{{{soap.MESSAGES}}}Folders/*")
+            if answer.ok and element is not None:
+                nodes[ident] = _node(element)
+            elif answer.code not in _GONE:
+                # A folder left out would look deleted.
+                raise Unavailable(f"a folder cannot be read: {answer.why()}")
+        return nodes, vanished, state
+
+    def _merged(self, changed: dict[str, _Node], vanished: Mapping[str, None], known: Known) -> tuple[Entry, ...] | None:
+        """The changed folders and the known ones whose paths changed with them; None when a parent is missing."""
+        before = {ident: entry for ident, entry in known().items() if ident not in vanished}
+        ids = {entry.key: entry.id for entry in before.values()}
+        nodes: dict[str, _Node] = {}
+        for ident, entry in before.items():
+            parent, _, component = entry.key.rpartition("/")
+            above = ids.get(parent, "") if parent else self._special["msgfolderroot"]
+            nodes[ident] = _Node(ident, above, label=entry.hints.label, component=component)
+        nodes |= changed
+        nodes.pop(self._special["msgfolderroot"], None)
+        roots = {*nodes, self._special["msgfolderroot"]}
+        if any(node.parent not in roots for node in changed.values() if node.id in nodes):
+            return None
+        entries = self._entries(nodes)
+        return tuple(e for e in entries if e.id in changed or e.key != before[e.id].key)
+
+    def _entries(self, nodes: Mapping[str, _Node]) -> tuple[Entry, ...]:
+        """Every folder with its path, parents before children."""
+        root = self._special["msgfolderroot"]
+        paths: dict[str, str] = {root: ""}
+        for start in nodes:
+            chain: list[str] = []
+            ident = start
+            while ident not in paths:
+                chain.append(ident)
+                paths[ident] = ""  # a cycle ends here, and hangs from the top
+                ident = nodes[ident].parent if nodes[ident].parent in nodes or nodes[ident].parent == root else root
+            for ident in reversed(chain):
+                paths[ident] = self._path(nodes[ident], paths.get(nodes[ident].parent, ""))
+        found = [Entry(i, paths[i], hints=Hints(label=node.label)) for i, node in nodes.items() if i != root]
+        return tuple(sorted(found, key=lambda entry: entry.key.count("/")))
+
+    def _path(self, node: _Node, parent: str) -> str:
+        if node.component and node.id != self._special.get("inbox"):
+            # Known by its path only; the component is spelt as it must be. At the top another spelling may be due.
+            return path_of(parent, unescape(node.component))
+        return path_of(parent, node.name, is_inbox=node.id == self._special.get("inbox"))
+
+
+def _take(page: bulk.Page, nodes: dict[str, _Node], vanished: dict[str, None]) -> None:
+    for kind, change in page.changes:
+        if kind in ("Create", "Update"):
+            element = next((e for e in change if isinstance(e.tag, str)), None)
+            if element is not None and (node := _node(element)).id:
+                nodes[node.id] = node
+                vanished.pop(node.id, None)
+        elif kind == "Delete" and (ident := soap.attribute(change, "FolderId", "Id")):
+            nodes.pop(ident, None)
+            vanished[ident] = None
+
+
+def _node(element: etree._Element) -> _Node:
+    return _Node(
+        soap.attribute(element, "FolderId", "Id"),
+        soap.attribute(element, "ParentFolderId", "Id"),
+        soap.text(element, "DisplayName"),
+        _label(element),
+    )
+
+
+def _label(element: etree._Element) -> str:
+    kind = soap.name(element)
+    if mail.first(mail.extended(element), 0x10F4) in ("true", "1"):
+        return "hidden"
+    if kind == "SearchFolder":
+        return "search"
+    return soap.text(element, "FolderClass") or _LABELS.get(kind, "")
+
+
+def _folder_id(answer: etree._Element) -> str:
+    found = answer.find(f".//{{{soap.TYPES}}}FolderId")
+    if found is None:
+        raise Unavailable("the server did not say which folder it means")
+    return str(found.get("Id", ""))

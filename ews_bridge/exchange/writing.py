@@ -1,0 +1,320 @@
+"""The writes of an Exchange folder (`folder.ExchangeFolder`): create, update, mark, move, delete, and finding by token.
+
+What may be sent twice: a change of flags, which says what shall be. Everything else is sent once; where the server refuses a
+request as a whole, our tokens tell which of its items were made before. Meetings: nobody is ever mailed by what is done here.
+
+Elements: an item is changed as `t:Message` first, which suits nearly all; where the server minds (ErrorUpdatePropertyMismatch,
+ErrorObjectTypeChanged), it is asked what the item is and gets its own element. So no listing has to remember it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from lxml import etree
+
+from ews_bridge.errors import BadItem
+from ews_bridge.errors import Busy
+from ews_bridge.errors import Stale
+from ews_bridge.errors import Unavailable
+from ews_bridge.exchange import asking
+from ews_bridge.exchange import bulk
+from ews_bridge.exchange import faults
+from ews_bridge.exchange import mail
+from ews_bridge.exchange import soap
+from ews_bridge.exchange.creating import FULL
+from ews_bridge.exchange.creating import PASSING
+from ews_bridge.exchange.creating import TRIES
+from ews_bridge.exchange.creating import Folder
+from ews_bridge.exchange.creating import Results
+from ews_bridge.exchange.creating import mime_content
+from ews_bridge.exchange.creating import name_of
+from ews_bridge.exchange.creating import new_id
+from ews_bridge.exchange.session import Connection
+from ews_bridge.model import Content
+from ews_bridge.model import Entry
+from ews_bridge.model import Flag
+from ews_bridge.model import Flags
+from ews_bridge.store import Failed
+
+T = TypeVar("T")
+
+WRITE_ITEMS = 100
+
+_CONFLICT = frozenset({"ErrorIrresolvableConflict", "ErrorStaleObject"}) | bulk.GONE
+_ELEMENT = frozenset({"ErrorInvalidPropertySet", "ErrorObjectTypeChanged", "ErrorUpdatePropertyMismatch"})
+# What makes a draft what it is: compared before and after it is thrown away.
+_DRAFT_FIELDS = "".join(
+    asking.field(f"{kind}:{name}")
+    for kind, name in (
+        ("item", "Subject"),
+        ("item", "Body"),
+        ("item", "Attachments"),
+        ("message", "ToRecipients"),
+        ("message", "CcRecipients"),
+        ("message", "BccRecipients"),
+    )
+)
+_DRAFT_NAMES = frozenset({"Subject", "Body", "Name", "EmailAddress"})
+
+
+# ---- update
+
+
+def update(folder: Folder, items: Iterable[tuple[Entry, Content]]) -> Results:
+    """The content of drafts, by SetItemField of their MIME. What was sent or received cannot be replaced, nor what the server
+    does not take: `BadItem`.
+    """
+    for entry, content in items:
+        if not entry.revision:
+            yield entry, BadItem(f"{name_of(entry)} cannot be replaced: only drafts can be edited")
+            continue
+        size, mime = mime_content(content)
+        current = _items(folder, [entry], "")[entry.id]
+        if isinstance(current, bulk.Refusal) or _key(current.element) != entry.revision:
+            yield entry, Stale(f"{name_of(entry)} was edited or removed meanwhile")
+            continue
+        new = asking.set_field(asking.field("item:MimeContent"), "Message", b"".join(mime).decode())
+        change = asking.item_change((entry.id, entry.revision), new)
+        operation = asking.update_items([change], overwrite=False)
+        for _, answer in _write(folder.connection, [entry], lambda _, text=operation: text, repeat=False):  # type: ignore[misc]
+            if answer.ok:
+                made = replace(entry, revision=new_id(answer)[1] or entry.revision, hints=replace(entry.hints, size=size))
+                yield entry, made
+            elif answer.code in _CONFLICT:
+                yield entry, Stale(f"{name_of(entry)} was edited or removed meanwhile")
+            else:
+                yield entry, BadItem(f"{name_of(entry)} cannot be replaced: {answer.why()}")
+
+
+# ---- mark
+
+
+def mark(folder: Folder, items: Sequence[tuple[Entry, Flags]]) -> Results:
+    """Only the fields of flags that differ are written, without regard to the change key: others may write others.
+
+    Drafts (whose key is their revision) and changes to Akonadi's list go by the key instead.
+    """
+    careful: list[tuple[Entry, Flags]] = []
+    simple: list[tuple[Entry, Flags]] = []
+    for entry, flags in items:
+        wanted = _wanted(entry, flags)
+        if wanted == entry.flags:
+            yield entry, entry
+        elif entry.revision or mail.needs_reading(entry.flags, wanted):
+            careful.append((entry, wanted))
+        else:
+            simple.append((entry, wanted))
+
+    def operation(some: Sequence[tuple[Entry, Flags]]) -> bytes:
+        changes = (asking.item_change((e.id, ""), mail.updates(e.flags, w, (), "Message")) for e, w in some)
+        return asking.update_items(changes, overwrite=True)
+
+    for (entry, wanted), answer in _write(folder.connection, simple, operation, repeat=True):
+        if answer.ok:
+            yield entry, replace(entry, flags=wanted)
+        elif answer.code in _ELEMENT:
+            careful.append((entry, wanted))
+        else:
+            yield entry, _failed(entry, answer, "marked")
+    for start in range(0, len(careful), WRITE_ITEMS):
+        yield from _mark_carefully(folder, careful[start : start + WRITE_ITEMS])
+
+
+def _mark_carefully(folder: Folder, items: Sequence[tuple[Entry, Flags]]) -> Results:
+    """Read what is there, write with its key; when somebody was quicker, once more."""
+    rest = list(items)
+    for attempt in range(1, TRIES + 1):
+        now = _items(folder, [entry for entry, _ in rest], asking.FLAG_FIELDS)
+        changes: list[tuple[Entry, Flags, str]] = []
+        for entry, wanted in rest:
+            current = now[entry.id]
+            if isinstance(current, bulk.Refusal):
+                yield entry, current.error(name_of(entry))
+            elif entry.revision and _key(current.element) != entry.revision:
+                yield entry, Stale(f"{name_of(entry)} was edited meanwhile")
+            else:
+                element = soap.name(current.element)
+                words = mail.words_of(mail.extended(current.element))
+                text = mail.updates(entry.flags, wanted, words, "Message" if element == "Item" else element)
+                if text:
+                    changes.append((entry, wanted, asking.item_change((entry.id, _key(current.element)), text)))
+                else:
+                    yield entry, BadItem(f"{name_of(entry)} is a {element}, which has no such flag")
+        rest = []
+
+        def operation(some: Sequence[tuple[Entry, Flags, str]]) -> bytes:
+            return asking.update_items((change for _, _, change in some), overwrite=False)
+
+        for (entry, wanted, _), answer in _write(folder.connection, changes, operation, repeat=False):
+            if answer.ok:
+                yield entry, replace(entry, flags=wanted, revision=new_id(answer)[1] if entry.revision else "")
+            elif answer.code in _CONFLICT - bulk.GONE and attempt < TRIES:
+                rest.append((entry, wanted))
+            else:
+                yield entry, _failed(entry, answer, "marked")
+        if not rest:
+            return
+
+
+def _wanted(entry: Entry, flags: Flags) -> Flags:
+    """Flags that the server can hold; a draft stays one."""
+    return (flags - {Flag.DRAFT, Flag.TRASHED}) | (entry.flags & {Flag.DRAFT})
+
+
+# ---- move, delete
+
+
+def move(folder: Folder, entries: Sequence[Entry], into: str, collection: int) -> Results:
+    """MoveItem; the new ids come back by position."""
+    current, gone, edited = _unchanged(folder, entries)
+    yield from ((entry, Stale(f"{name_of(entry)} is no longer there")) for entry in gone)
+    yield from edited
+    for entry, answer in _move(folder.connection, current, asking.folder_id(into)):
+        ident, key = new_id(answer)
+        if not answer.ok:
+            yield entry, _failed(entry, answer, "moved")
+        elif not ident:
+            yield entry, Stale(f"{name_of(entry)} was moved; the server did not say what it is called there")
+        else:
+            yield entry, replace(entry, id=ident, collection=collection, revision=key if entry.revision else "")
+
+
+def delete(folder: Folder, entries: Sequence[Entry]) -> Results:
+    """Into Deleted Items, by MoveItem, which mails nobody whatever the item is; what lies there becomes recoverable."""
+    drafts = [entry for entry in entries if entry.revision]
+    others = [entry for entry in entries if not entry.revision]
+    into = asking.folder_id(folder.trash) if folder.trash else asking.distinguished("deleteditems")
+    if folder.id == folder.trash:
+        current, gone, edited = _unchanged(folder, entries)
+        yield from ((entry, entry) for entry in gone)
+        yield from edited
+        for entry, answer in _write(folder.connection, current, _soft_delete, repeat=False):
+            yield entry, entry if answer.ok or answer.code in bulk.GONE else _failed(entry, answer, "deleted")
+        return
+    for entry, answer in _move(folder.connection, others, into):
+        yield entry, entry if answer.ok or answer.code in bulk.GONE else _failed(entry, answer, "deleted")
+    for entry in drafts:
+        yield entry, _delete_draft(folder, entry, into)
+
+
+def _delete_draft(folder: Folder, entry: Entry, into: str) -> Entry | Failed:
+    """MoveItem honours no key: look at the draft before and after, and bring it back when it was edited in between.
+
+    The change key is another one after a move, so it is the content that is compared.
+    """
+    before = _items(folder, [entry], _DRAFT_FIELDS)[entry.id]
+    if isinstance(before, bulk.Refusal):
+        return entry if before.code in bulk.GONE else before.error(name_of(entry))
+    if _key(before.element) != entry.revision:
+        return Stale(f"{name_of(entry)} was edited meanwhile")
+    ((_, answer),) = _move(folder.connection, [entry], into)
+    if not answer.ok:
+        return entry if answer.code in bulk.GONE else _failed(entry, answer, "deleted")
+    there = replace(entry, id=new_id(answer)[0])
+    after = _items(folder, [there], _DRAFT_FIELDS)[there.id] if there.id else None
+    if not isinstance(after, bulk.Got) or _substance(after.element) == _substance(before.element):
+        return entry
+    list(_move(folder.connection, [there], asking.folder_id(folder.id)))
+    return Stale(f"{name_of(entry)} was edited while it was being deleted")
+
+
+def _substance(element: etree._Element) -> list[tuple[str, str]]:
+    found = ((soap.name(e), (e.text or "").strip()) for e in element.iter() if isinstance(e.tag, str))
+    return [(name, text) for name, text in found if name in _DRAFT_NAMES and text]
+
+
+def _soft_delete(entries: Sequence[Entry]) -> bytes:
+    return asking.delete_items([entry.id for entry in entries], "SoftDelete")
+
+
+def _move(connection: Connection, entries: Sequence[Entry], into: str) -> Iterator[tuple[Entry, soap.Message]]:
+    return _write(connection, entries, lambda some: asking.move_items([entry.id for entry in some], into), repeat=False)
+
+
+# ---- what all have in common
+
+
+def _write(
+    connection: Connection, items: Sequence[T], operation: Callable[[Sequence[T]], bytes], *, repeat: bool
+) -> Iterator[tuple[T, soap.Message]]:
+    """One operation on many items: one message for each. Raises what passes by itself, after the others are told."""
+    for start in range(0, len(items), WRITE_ITEMS):
+        yield from _write_batch(connection, items[start : start + WRITE_ITEMS], operation, repeat=repeat)
+
+
+def _write_batch(
+    connection: Connection, some: Sequence[T], operation: Callable[[Sequence[T]], bytes], *, repeat: bool
+) -> Iterator[tuple[T, soap.Message]]:
+    try:
+        answers = _while_busy(lambda: bulk.call(connection, operation(some), repeat=repeat))
+    except faults.Fault as error:
+        if error.code in PASSING:
+            raise
+        if len(some) == 1:
+            yield some[0], soap.Message(error.code, str(error), etree.Element("fault"), ok=False)
+            return
+        # Part of it may be done: done again it is not found, or in conflict, and listed anew.
+        for one in some:
+            yield from _write_batch(connection, [one], operation, repeat=repeat)
+        return
+    if len(answers) != len(some):
+        raise faults.Lost(f"the server answered {len(answers)} of {len(some)} items")
+    passing: Unavailable | None = None
+    for one, answer in zip(some, answers, strict=True):
+        if not answer.ok and answer.code in PASSING | FULL:
+            passing = faults.fault(answer.code, answer.text, answer.wait)
+        else:
+            yield one, answer
+    if passing:
+        raise passing
+
+
+def _while_busy(send: Callable[[], list[soap.Message]]) -> list[soap.Message]:
+    """A busy server carried nothing out; `Connection.ask` waits as long as it wants before the next try."""
+    for _ in range(TRIES - 1):
+        try:
+            return send()
+        except Busy:
+            continue
+    return send()
+
+
+def _items(folder: Folder, entries: Sequence[Entry], fields: str) -> dict[str, bulk.Got | bulk.Refusal]:
+    """What these items are now, by id."""
+    wanted = [(entry.id, 0) for entry in entries]
+    got = bulk.get_items(folder.connection, wanted, fields, mime=False)
+    return {entries[position].id: result for position, result in got}
+
+
+def _unchanged(folder: Folder, entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry], list[tuple[Entry, Stale]]]:
+    """(those that have no revision or still have it, those that are gone, those that were edited)"""
+    drafts = [entry for entry in entries if entry.revision]
+    now = _items(folder, drafts, "") if drafts else {}
+    current: list[Entry] = []
+    gone: list[Entry] = []
+    edited: list[tuple[Entry, Stale]] = []
+    for entry in entries:
+        result = now.get(entry.id)
+        if result is None or (isinstance(result, bulk.Got) and _key(result.element) == entry.revision):
+            current.append(entry)
+        elif isinstance(result, bulk.Refusal) and result.code in bulk.GONE:
+            gone.append(entry)
+        else:
+            edited.append((entry, Stale(f"{name_of(entry)} was edited meanwhile")))
+    return current, gone, edited
+
+
+def _failed(entry: Entry, answer: soap.Message, verb: str) -> Failed:
+    if answer.code in _CONFLICT:
+        return Stale(f"{name_of(entry)} was edited or removed meanwhile")
+    return BadItem(f"{name_of(entry)} cannot be {verb}: {answer.why()}")
+
+
+def _key(element: etree._Element) -> str:
+    return soap.attribute(element, "ItemId", "ChangeKey")
