@@ -6,7 +6,8 @@
     ├── Refused                     collection 1   a guard said no
     ├── Unavailable                 collection 69  the server cannot be reached, or says no to a whole request
     │   └── Busy                    account    75  throttled, or another run holds the lock: try again later
-    ├── AuthError                   account    77  the server refused the sign-in or the right
+    ├── AuthError                   account    77  the server refused the right, or the password cannot be had
+    │   └── SignInRefused           account    77  the server refused the password itself
     ├── DiskError                   account    74  cannot write the disk (73: cannot create)
     ├── ConfigError                 account    78  the configuration is wrong
     └── UsageError                  account    64  the command line is wrong
@@ -67,6 +68,10 @@ class AuthError(EwsBridgeError):
     """The server refused the sign-in, or the right to do this."""
 
     exit_code = 77
+
+
+class SignInRefused(AuthError):
+    """The server refused the password. It is not sent again: accounts get locked after a few attempts."""
 
 
 class DiskError(EwsBridgeError):

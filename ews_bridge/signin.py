@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 from ews_bridge import config
 from ews_bridge.config import Account
-from ews_bridge.errors import AuthError
+from ews_bridge.errors import SignInRefused
 from ews_bridge.exchange.session import Connection
 from ews_bridge.exchange.session import Settings
 from ews_bridge.state import State
@@ -22,19 +22,19 @@ from ews_bridge.state import State
 
 @contextmanager
 def connected(account: Account, state: State) -> Iterator[Connection]:
-    """A connection that signs in with its first request. Raises AuthError, without asking the server, for a refused secret."""
+    """A connection that signs in with its first request. Raises SignInRefused for a known refused secret, and asks nobody."""
     secret = config.password(account)
     refused = state.get("refused")
     if refused and hmac.compare_digest(_digest(account, secret, refused.split("$")[0]), refused):
-        raise AuthError(
+        raise SignInRefused(
             f"the server refused this password for {account.username} before; it was not sent again",
             hint="change what password_command prints; a new password is tried at once",
         )
     with Connection(_settings(account, secret)) as connection:
         try:
             yield connection
-        except AuthError:
-            if connection.refused:
+        except SignInRefused:
+            if not connection.signed_in:  # later on it is the server's mood: some answer 401 under load
                 state.put({"refused": _digest(account, secret, secrets.token_hex(8))})
             raise
     if refused:
