@@ -6,6 +6,8 @@ import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import pybase64
+
 from . import content
 from . import headers as hdr
 from . import ids
@@ -170,7 +172,7 @@ def mailboxes(element: Element) -> list[Address]:
 def _show_mime(item: Item, parent: Element, look: Look) -> None:
     element = put(parent, t("MimeContent"))
     element.set("CharacterSet", "UTF-8")
-    element.text = base64.b64encode(content.mime_of(item))  # type: ignore[assignment]  # lxml takes ASCII bytes
+    element.text = pybase64.b64encode(content.mime_of(item))  # type: ignore[assignment]  # lxml takes ASCII bytes
 
 
 def _show_id(item: Item, parent: Element, look: Look) -> None:

@@ -311,7 +311,9 @@ def _folder_getter(path: Element) -> tuple[Getter[Folder], Parser]:
 
 def sort(items: list[Item], order: Element | None) -> list[Item]:
     """The items in the order asked for; without one, the newest arrival first."""
-    result = sorted(items, key=lambda item: (item.received, item.uid), reverse=True)
+    if order is None:
+        return sorted(items, key=lambda item: (item.received, item.uid), reverse=True)
+    result = items
     for field_order in reversed(children(order)):
         path = children(field_order)[0]
         try:

@@ -36,7 +36,7 @@ def convert_id(call: Call, request: Element) -> Element:
             answer.error(error)
             continue
         element = put(answer.success(), m("AlternateId"))
-        element.set(f"{{{XSI}}}type", "t:AlternateId")
+        element.set(f"{{{XSI}}}type", "t:AlternateIdType")
         element.set("Format", wanted)
         element.set("Id", converted)
         set_attribute(element, "Mailbox", call.user.address)
