@@ -138,12 +138,16 @@ class Maildir:
                 os.close(opened)
 
     def find(self, token: str) -> Entry | None:
+        """As in `Store.find`. A file whose time is still the one that its name was made with is as we made it."""
         self._index.refresh()
         found = []
         for id_, file in self._index.tokens(token):
             with contextlib.suppress(FileNotFoundError):
                 found.append(self._index.look(id_, file, None, self._collection))
-        return min((entry for entry in found if entry), key=lambda entry: entry.id, default=None)
+        first = min((entry for entry in found if entry), key=lambda entry: entry.id, default=None)
+        if first and first.revision.startswith(f"{first.id.partition('.')[0]}000000000-"):
+            return replace(first, revision="")
+        return first
 
     def create(self, items: Iterable[tuple[Entry, New]]) -> Iterator[tuple[Entry, Entry | Failed]]:
         self._prepare()

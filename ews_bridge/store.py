@@ -45,7 +45,10 @@ class Store(Protocol):
         """The contents. The entry's revision must still be current, else `Stale`. Each content is consumed before the next."""
 
     def find(self, token: str) -> Entry | None:
-        """The item that carries this token, None when there is none here. Of several (copies), the oldest."""
+        """The item that carries this token, None when there is none here. Of several (copies), the oldest.
+
+        Its revision is "" where the store can tell that the content is as it was created.
+        """
 
     def create(self, items: Iterable[tuple[Entry, New]]) -> Iterator[tuple[Entry, Entry | Failed]]:
         """Make items; the first of each pair is the source's entry, given back with the result."""

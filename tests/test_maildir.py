@@ -742,3 +742,15 @@ def test_a_subject_is_safe_for_a_terminal() -> None:
     subject = parse_head(b"Subject: \x1b[31mred\x07 =?utf-8?Q?=E2=80=AEevil=0Aline?= " + b"x" * 200).subject
     assert subject.isprintable()
     assert len(subject) == 80
+
+
+def test_a_draft_found_by_its_token_says_whether_it_is_as_it_was_made(root: Path, box: Maildir) -> None:
+    """What an interrupted run made counts as edited only if someone edited it since."""
+    [made] = create(box, new(flags=frozenset({Flag.DRAFT})))
+    found = box.find(made.hints.token)
+    assert made.revision
+    assert found and found.revision == ""
+    [file] = (root / "cur").iterdir()
+    file.write_bytes(b"Subject: x\n\nedited\n")
+    found = box.find(made.hints.token)
+    assert found and found.revision
