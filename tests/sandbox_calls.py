@@ -131,13 +131,15 @@ class Client:
         response = self.update(item_id, set_field("message:IsRead", f"<t:IsRead>{value}</t:IsRead>"), **more)
         assert codes(response) == ["NoError"]
 
-    def sync(self, state: str = "", folder: str = "inbox", most: int = 512, extra: str = "", ignore: str = "") -> Sync:
+    def sync(
+        self, state: str = "", folder: str = "inbox", most: int = 512, extra: str = "", ignore: str = "", shape: str = ""
+    ) -> Sync:
         given = f"<m:SyncState>{state}</m:SyncState>" if state else ""
         added = f"<t:AdditionalProperties>{extra}</t:AdditionalProperties>" if extra else ""
         ignored = f"<m:Ignore>{ignore}</m:Ignore>" if ignore else ""
         response = self.call(
             "SyncFolderItems",
-            f"<m:ItemShape><t:BaseShape>IdOnly</t:BaseShape>{added}</m:ItemShape>"
+            f"<m:ItemShape><t:BaseShape>IdOnly</t:BaseShape>{shape}{added}</m:ItemShape>"
             f"<m:SyncFolderId>{self.id(folder)}</m:SyncFolderId>{given}{ignored}"
             f"<m:MaxChangesReturned>{most}</m:MaxChangesReturned>",
         )

@@ -168,7 +168,8 @@ def test_ignored_items_are_passed_over_and_mime_is_refused() -> None:
     client = new_client()
     first, second = client.upload(MESSAGE), client.upload(MESSAGE)
     assert client.sync(ignore=f'<t:ItemId Id="{first}"/>').changes == [("Create", second)]
-    assert client.sync(extra='<t:FieldURI FieldURI="item:MimeContent"/>').code == "ErrorInvalidPropertyForOperation"
+    mime = "<t:IncludeMimeContent>true</t:IncludeMimeContent>"
+    assert client.sync(shape=mime).code == "ErrorInvalidPropertyForOperation"
 
 
 def test_cost_follows_the_changes_and_not_the_size_of_the_folder() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import dataclasses
 import hashlib
 import html as html_entities
 import re
 from dataclasses import dataclass
 from dataclasses import field
+
+import pybase64
 
 from . import headers as hdr
 from .headers import Header
@@ -16,6 +16,7 @@ from .mimetree import Part
 from .mimetree import parse
 
 TAGS = re.compile(r"<(?:style|script|head)\b.*?</(?:style|script|head)\s*>|<!--.*?-->|<[^>]*>", re.IGNORECASE | re.DOTALL)
+LONG_LINE = re.compile(rb"[^\r\n]{990}")
 BREAKS = re.compile(r"<br\s*/?>|</p\s*>|</div\s*>|</tr\s*>|</h\d\s*>", re.IGNORECASE)
 CONTENT_HEADERS = ("content-type", "content-transfer-encoding", "content-disposition", "content-id", "mime-version")
 
@@ -145,7 +146,7 @@ def _body_of(document: Document) -> tuple[list[Header], bytes]:
 def _text_part(subtype: str, text: str) -> tuple[list[Header], bytes]:
     content = re.sub(r"\r\n|\r|\n", "\r\n", text).encode("utf-8", "replace")
     headers: list[Header] = [("Content-Type", f'text/{subtype}; charset="utf-8"'.encode())]
-    if content.isascii() and max(map(len, content.split(b"\r\n"))) < 990:
+    if content.isascii() and not LONG_LINE.search(content):
         return [*headers, ("Content-Transfer-Encoding", b"7bit")], content
     return [*headers, ("Content-Transfer-Encoding", b"base64")], base64_lines(content)
 
@@ -181,7 +182,8 @@ def make_boundary(parts: list[bytes]) -> bytes:
     """A boundary in Exchange's style that occurs in none of the parts, the same for the same parts."""
     digest = hashlib.sha256()
     for part in parts:
-        digest.update(part)
+        # The ends are enough to tell messages apart, and parts may be very large.
+        digest.update(len(part).to_bytes(8, "big") + part[:4096] + part[-4096:])
     while True:
         boundary = f"_000_{digest.hexdigest()[:32].upper()}sandbox_".encode()
         if not any(boundary in part for part in parts):
@@ -191,8 +193,7 @@ def make_boundary(parts: list[bytes]) -> bytes:
 
 def base64_lines(content: bytes) -> bytes:
     """Base64 in lines of 76 with CRLF."""
-    encoded = base64.b64encode(content)
-    return b"".join(encoded[at : at + 76] + b"\r\n" for at in range(0, len(encoded), 76))
+    return bytes(pybase64.encodebytes(content)).replace(b"\n", b"\r\n")
 
 
 def body_text(document: Document) -> str:
@@ -211,7 +212,3 @@ def plain_from_html(markup: str) -> str:
 def html_from_plain(text: str) -> str:
     escaped = html_entities.escape(text, quote=False).replace("\r\n", "\n").replace("\n", "<br>\r\n")
     return f"<html><head></head><body><div>{escaped}</div></body></html>"
-
-
-def renamed(attachment: Attachment, name: str) -> Attachment:
-    return dataclasses.replace(attachment, name=name)

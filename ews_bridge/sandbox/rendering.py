@@ -10,6 +10,7 @@ import binascii
 import re
 
 from . import headers as hdr
+from .document import LONG_LINE
 from .document import base64_lines
 from .document import make_boundary
 from .document import write_headers
@@ -141,8 +142,7 @@ def _render_body(part: Part) -> tuple[list[Header], bytes]:
 def _encode_text(content: bytes) -> tuple[bytes, bytes]:
     """7bit for short ASCII lines, quoted-printable if mostly ASCII, else base64; line ends become CRLF."""
     content = _crlf(content)
-    longest = max(map(len, content.split(b"\r\n")))
-    if content.isascii() and longest < 990 and b"\0" not in content:
+    if content.isascii() and not LONG_LINE.search(content) and b"\0" not in content:
         return b"7bit", content
     foreign = len(content) - len(content.translate(None, bytes(range(128, 256))))
     if foreign * 6 > len(content) or b"\0" in content:

@@ -135,7 +135,8 @@ def _extended(paths: list[PropertyPath]) -> Paint:
 def item_shape(shape: Element | None, *, brief: bool) -> ItemShape:
     """Read an ItemShape; `brief` is for FindItem and SyncFolderItems.
 
-    ItemError: ErrorInvalidPropertyForOperation if `brief` and MIME content is asked for (OXWSSYNC R3787).
+    ItemError: ErrorInvalidPropertyForOperation if `brief` and MIME content is asked for (OXWSSYNC R3787).  Only by
+    IncludeMimeContent: exchangelib names item:MimeContent in every SyncFolderItems, and its author's server is content.
     """
     result = ItemShape("IdOnly", Look(brief=brief), mime=False, names=[], headers=[], extended=[], painters={})
     if shape is None:
@@ -145,7 +146,7 @@ def item_shape(shape: Element | None, *, brief: bool) -> ItemShape:
     result.look = Look(shape.findtext(t("BodyType")) or "Best", brief)
     for path in children(shape.find(t("AdditionalProperties"))):
         _add_path(result, path)
-    if brief and (result.mime or "MimeContent" in result.names):
+    if brief and result.mime:
         raise ItemError("ErrorInvalidPropertyForOperation")
     return result
 

@@ -126,14 +126,15 @@ def _update(call: Call, folder: Folder, update: Element) -> None:
         properties.write_folder(folder, found.name, found.type, value)
         return
     uri = path.get("FieldURI") or ""
+    if uri == "folder:PermissionSet":
+        # There are no permissions here; exchangelib "deletes" those it does not know with every save.
+        return
     if deleting:
         raise ItemError("ErrorInvalidPropertyDelete")
     if uri == "folder:DisplayName":
         call.user.rename_folder(folder, text_of(values[0]))
     elif uri == "folder:FolderClass":
         folder.folder_class = text_of(values[0])
-    elif uri == "folder:PermissionSet":
-        return
     else:
         raise ItemError("ErrorInvalidPropertySet")
 
