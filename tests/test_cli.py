@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,14 +71,22 @@ def user(tmp_path: Path) -> User:
     return User(tmp_path)
 
 
+@contextmanager
+def sandbox(*options: str) -> Iterator[str]:
+    """The URL of a server in a process of its own."""
+    with subprocess.Popen([sys.executable, "-m", "ews_bridge", "sandbox", *options], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            yield server.stdout.readline().strip()
+        finally:
+            server.terminate()
+    assert server.returncode == 0
+
+
 @pytest.fixture
 def url() -> Iterator[str]:
-    line = [sys.executable, "-m", "ews_bridge", "sandbox", "--seed", "demo"]
-    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        yield server.stdout.readline().strip()
-        server.send_signal(signal.SIGTERM)
-        assert server.wait(10) == 0
+    with sandbox("--seed", "demo") as url:
+        yield url
 
 
 @pytest.fixture
@@ -164,7 +173,7 @@ def test_a_sandbox_says_where_it_is_and_ends_when_asked(user: User, tmp_path: Pa
 def test_a_first_sync_a_second_and_what_they_print(ready: User) -> None:
     first = ready.types("sync")
     assert (first.returncode, first.stderr) == (0, "")
-    match = re.fullmatch(r"work: (\d+) downloaded, [\d.]+ [kM]?B in [\d.]+ s\n", first.stdout)
+    match = re.fullmatch(r"work: (\d+) downloaded, \d+ folders made, [\d.]+ [kM]?B in [\d.]+ s\n", first.stdout)
     assert match
     assert len(ready.messages()) == int(match.group(1)) > 10
     second = ready.types("sync")
@@ -173,18 +182,20 @@ def test_a_first_sync_a_second_and_what_they_print(ready: User) -> None:
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
 
 
-def test_a_dry_run_prints_and_leaves_nothing(ready: User) -> None:
-    before = sorted(ready.home.rglob("*"))
+def test_a_dry_run_prints_and_leaves_the_mail_alone(ready: User) -> None:
     done = ready.types("sync", "--dry-run")
-    assert done.returncode == 0
-    *steps, summary = done.stdout.splitlines()
-    assert all(step.startswith("work: ") for step in steps)
-    assert sum(step.startswith("work: download ") for step in steps) > 10
-    assert summary.startswith("work: would be: ")
-    left = [path for path in sorted(ready.home.rglob("*")) if path not in before]
-    assert [path for path in left if path.is_file()] == []
-    as_json = json.loads(ready.types("sync", "--dry-run", "--json").stdout)
-    assert [f"work: {step}" for step in as_json["accounts"][0]["steps"]] == steps
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1].startswith("work: would be: ")
+    assert not (ready.home / "Mail").exists()
+    ready.types("sync")
+    for path in ready.messages():
+        path.unlink()
+    steps = ready.types("sync", "--dry-run", "--refill").stdout.splitlines()[:-1]
+    assert len(steps) > 10
+    assert all(step.startswith("work: download ") for step in steps)
+    assert ready.messages() == []
+    as_json = json.loads(ready.types("sync", "--dry-run", "--refill", "--json").stdout)
+    assert sorted(f"work: {step}" for step in as_json["accounts"][0]["steps"]) == sorted(steps)
 
 
 def test_json_is_one_object_with_a_version(ready: User) -> None:
@@ -270,10 +281,8 @@ def test_progress_is_for_terminals_and_gone_at_the_end(ready: User) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_run_that_is_stopped_says_so_and_the_next_goes_on(number: int, code: int, user: User) -> None:
-    line = [sys.executable, "-m", "ews_bridge", "sandbox", "--seed", "bulk:2000", "--rtt-ms", "100"]
-    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        user.configure(CONFIG.format(name="work", url=server.stdout.readline().strip(), password="secret"))
+    with sandbox("--seed", "bulk:2000", "--rtt-ms", "100") as url:
+        user.configure(CONFIG.format(name="work", url=url, password="secret"))
         with subprocess.Popen(user.line("sync"), env=user.environment(), stderr=subprocess.PIPE, text=True) as run:
             while not user.messages() and run.poll() is None:
                 time.sleep(0.01)
@@ -283,7 +292,6 @@ def test_a_run_that_is_stopped_says_so_and_the_next_goes_on(number: int, code: i
         assert 0 < len(user.messages()) < 2000
         assert user.types("-q", "sync").returncode == 0
         assert len(user.messages()) == 2000
-        server.send_signal(signal.SIGTERM)
 
 
 def test_a_closed_pipe_is_quiet(ready: User) -> None:

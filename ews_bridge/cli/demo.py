@@ -68,8 +68,7 @@ class Stage:
 
     def say(self, text: str = "") -> None:
         self.shown.append(text)
-        if not self.given.quiet and not self.given.json:
-            output.say(text)
+        self.given.say(text)
 
     def seen(self, claim: str, holds: bool) -> None:
         if not holds:

@@ -32,12 +32,11 @@ def command(given: Given) -> int:
     if given.json:
         listed = [{"account": name, "folders": [_as_json(each) for each in folders]} for name, folders in found.items()]
         output.say_json({"accounts": listed})
-        return code
     for name, folders in found.items():
         if len(accounts) > 1:
-            output.say(f"{name}:")
+            given.say(f"{name}:")
         for line in _lines(folders):
-            output.say(line)
+            given.say(line)
     return code
 
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 import click
 
 from ews_bridge import config
+from ews_bridge.cli import output
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
@@ -28,6 +29,11 @@ class Given:
     def load(self) -> tuple[config.Account, ...]:
         """The accounts that the command is about. Raises ConfigError, UsageError."""
         return config.load(self.path).select(self.accounts)
+
+    def say(self, text: str) -> None:
+        """A line for people: not with -q, and not where a JSON object is the only output."""
+        if not self.quiet and not self.json:
+            output.say(output.printable(text))
 
 
 def _note(context: click.Context, parameter: click.Parameter, value: object) -> None:
@@ -51,7 +57,7 @@ _OPTIONS = (
     click.option("-c", "--config", type=click.Path(path_type=Path), metavar="FILE", help="Read this configuration file."),
     click.option("-a", "--account", "accounts", multiple=True, metavar="ACCOUNT", help="Only this account; may be repeated."),
     click.option("-q", "--quiet", is_flag=True, help="Print nothing unless something is wrong."),
-    click.option("-v", "--verbose", count=True, help="Print every change; twice: every request."),
+    click.option("-v", "--verbose", count=True, help="Print every change."),
     click.option("--json", is_flag=True, help="Print one JSON object instead of text."),
 )
 

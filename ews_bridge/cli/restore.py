@@ -22,12 +22,14 @@ from ews_bridge.errors import BadItem
 from ews_bridge.errors import UsageError
 from ews_bridge.trash import Kept
 
+LOCK_SECONDS = 30.0
+
 
 @dataclass
 class Shelf:
     """What is wanted of the trash of one account, and where it was put."""
 
-    account: str
+    account: config.Account
     mail: config.MailSection
     kept: list[Kept]
     restored: list[tuple[Kept, str]] = field(default_factory=list)
@@ -58,7 +60,8 @@ def command(given: Given, *, listed: bool, run: str | None, ids: tuple[str, ...]
     if listed:
         return _list(shelves, given)
     for shelf in shelves:
-        _restore(shelf, given)
+        if shelf.kept:
+            shelf.code = guarded(lambda shelf=shelf: _restore(shelf, given), account=shelf.account.name)  # type: ignore[misc]
     if given.json:
         output.say_json({"accounts": [_done_as_json(shelf) for shelf in shelves]})
     return gravest(shelf.code for shelf in shelves)
@@ -67,46 +70,55 @@ def command(given: Given, *, listed: bool, run: str | None, ids: tuple[str, ...]
 def _shelf(account: config.Account, mail: config.MailSection, ids: Sequence[str], run: str | None) -> Shelf:
     everything = trash.entries(str(account.state_dir / "trash"))
     wanted = [kept for kept in everything if (not ids or kept.id in ids) and run in (None, kept.run)]
-    return Shelf(account.name, mail, wanted)
+    return Shelf(account, mail, wanted)
 
 
 def _list(shelves: Sequence[Shelf], given: Given) -> int:
     if given.json:
         output.say_json({"accounts": [_list_as_json(shelf) for shelf in shelves]})
     elif not any(shelf.kept for shelf in shelves):
-        output.say("the trash is empty")
+        given.say("the trash is empty")
     else:
         rows = [
-            [kept.id, kept.run, _time(kept.removed), shelf.account, kept.folder, kept.sender, kept.subject]
+            [kept.id, kept.run, _time(kept.removed), shelf.account.name, kept.folder, kept.sender, kept.subject]
             for shelf in shelves
             for kept in shelf.kept
         ]
         for line in output.table(["ID", "RUN", "REMOVED", "ACCOUNT", "FOLDER", "FROM", "SUBJECT"], rows):
-            output.say(line)
+            given.say(line)
     return 0
 
 
-def _restore(shelf: Shelf, given: Given) -> None:
+def _restore(shelf: Shelf, given: Given) -> int:
     """Put back what is on the shelf, one by one; what cannot be is named, and the others still are."""
+    from ews_bridge import lock
 
-    def resolve(folder: str) -> str:
-        return os.path.join(shelf.mail.path, names.directory(folder, shelf.mail.layout))
-
-    def action() -> int:
-        failed = 0
+    code = 0
+    # No folder may be renamed meanwhile.
+    with lock.held(shelf.account.state_dir / "lock", wait=LOCK_SECONDS):
+        places = _places(shelf.account)
         for kept in shelf.kept:
+            relative = places.get(kept.folder, names.directory(kept.folder, shelf.mail.layout))
             try:
-                place = trash.restore(kept, resolve)
+                place = trash.restore(kept, lambda _, relative=relative: os.path.join(shelf.mail.path, relative))  # type: ignore[misc]
             except BadItem as error:
-                output.complain(str(error), hint=error.hint, account=shelf.account)
-                failed = error.exit_code
+                output.complain(str(error), hint=error.hint, account=shelf.account.name)
+                code = error.exit_code
                 continue
             shelf.restored.append((kept, place))
-            if not given.quiet and not given.json:
-                output.say(output.printable(f"{shelf.account}: restored {kept.subject or kept.name} to {place}"))
-        return failed
+            given.say(f"{shelf.account.name}: restored {kept.subject or kept.name} to {place}")
+    return code
 
-    shelf.code = guarded(action, account=shelf.account)
+
+def _places(account: config.Account) -> dict[str, str]:
+    """The directory of each folder that was synced; only the state knows which of two like names got a suffix."""
+    from ews_bridge.state import State
+
+    state = State.open(account.state_dir / "state.sqlite3")
+    try:
+        return {row.local.key: row.local.id for row in state.folders() if row.local is not None}
+    finally:
+        state.close()
 
 
 def _time(seconds: int) -> str:
@@ -115,9 +127,9 @@ def _time(seconds: int) -> str:
 
 def _list_as_json(shelf: Shelf) -> dict[str, object]:
     keys = ("id", "run", "folder", "name", "subject", "sender", "date", "size", "removed", "file")
-    return {"account": shelf.account, "items": [{key: getattr(kept, key) for key in keys} for kept in shelf.kept]}
+    return {"account": shelf.account.name, "items": [{key: getattr(kept, key) for key in keys} for kept in shelf.kept]}
 
 
 def _done_as_json(shelf: Shelf) -> dict[str, object]:
     items = [{"id": kept.id, "file": place} for kept, place in shelf.restored]
-    return {"account": shelf.account, "exit_code": shelf.code, "restored": items}
+    return {"account": shelf.account.name, "exit_code": shelf.code, "restored": items}

@@ -38,6 +38,10 @@ _WORDS = {
     "move remote": "moved on the server",
     "delete remote": "deleted on the server",
     "conflict": "in conflict",
+    "forgotten": "no longer selected (trash)",
+    "new folder": "folders made",
+    "renamed folder": "folders renamed",
+    "removed folder": "folders removed",
 }
 
 
@@ -57,6 +61,8 @@ class Outcome:
         values: dict[str, object] = {"account": self.account, "exit_code": self.code, "error": error}
         if self.report is not None:
             values |= {**asdict(self.report), "seconds": round(self.seconds, 3)}
+        if self.steps:
+            values["steps"] = self.steps
         return values
 
 
@@ -100,8 +106,7 @@ def _one(account: config.Account, given: Given, options: engine.Options) -> Outc
 
     def show(text: str) -> None:
         outcome.steps.append(text)
-        if not given.json:
-            output.say(output.printable(f"{account.name}: {text}"))
+        given.say(f"{account.name}: {text}")
 
     def action() -> int:
         from ews_bridge import sync as engine
@@ -123,8 +128,7 @@ def _tell(outcome: Outcome, report: Report, given: Given, *, dry_run: bool) -> i
     output.complain_of((*report.refused, *report.failures), account=outcome.account)
     for conflict in report.conflicts:
         output.complain(conflict, account=outcome.account)
-    if not given.quiet and not given.json:
-        output.say(summary(outcome.account, report, outcome.seconds, dry_run=dry_run))
+    given.say(summary(outcome.account, report, outcome.seconds, dry_run=dry_run))
     return 1 if report.refused or report.failures or report.conflicts else 0
 
 
