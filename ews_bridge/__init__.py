@@ -1,3 +1,52 @@
-"""ews-bridge."""
+"""ews-bridge keeps an Exchange mailbox and plain local files the same. Read this first; then model, plan, store, converge, apply.
+
+The four promises, in this order:
+
+1. Nothing is lost: no crash, race, lying server or wrong flag makes a message disappear. What a sync removes from disk goes to a
+   trash that `restore` empties back; what it removes from the server goes to Deleted Items.
+2. Nobody is mailed by surprise.
+3. It stays cheap: cost follows the number of changes, not the size of the mailbox.
+4. It is honest: every item that could not be synced is named, with the reason and what to do.
+
+Words: an *account* is one mailbox. A *collection* is one Exchange folder and its directory. *Local* and *remote* are the two
+*sides*. A *store* reads and writes one side of one collection. An *entry* is one side's view of one item, without its content;
+its *id* names it there, its *key* on both sides, its *revision* tells one content from another. A *link* is both views when
+last in agreement. A *cursor* says how far a listing came.
+
+One sync of an account (`sync.py`):
+
+               cursor                 entries + cursor, one transaction a page
+    Store.scan ───────► Scan ───────► State.observe(side, …)
+                                          │   State.pair: a loss and a find that are one move; two finds that are one item
+                                          ▼
+                        rows that differ: State.differing → plan.plan → steps              pure; a dry run prints them and stops
+                                          │   converge.guard may refuse deletions
+                                          ▼
+       for a batch of like steps: State.begin (creations) → one Store call → durable on its side → State.settle
+                                          ▼
+                                       Report       (rounds until quiet, converge.py; before the first: apply.recover)
+
+The folders themselves are a collection, too (`folders.py`), made alike before what is in them.
+
+* Levels, not edges: the state keeps *what is* on each side together with the cursor, and the base. The plan is the difference.
+  A step that fails or is cut off is planned again; there is no resume mode and no list of pending work.
+* Absence is proof only when everything was seen: a full listing carries a generation and sweeps at its last page; deletions
+  wait while any collection could not be listed; on disk a file is gone when a second look misses it, too.
+* What a link claims is durable: file, rename, directory synced, *then* the commit. Only creations cannot be repeated, so they are
+  journalled with a token that the item itself carries.
+* Same content is not same bytes: Exchange renders mail anew. Nothing is transferred again because a rendering differs.
+
+Import order, enforced by tests/test_architecture.py; each library has one home there:
+
+    0  errors  model                                  values and errors: no I/O
+    1  plan  store  config  configfile  names         pure rules, the contract, the settings
+    2  state                                          SQLite
+       maildir  maildir_index  mailtree  trash  disk  headers  lock      the local side
+       exchange/                                      the server's side: exchangelib, requests, lxml
+    3  apply  converge  folders                       steps and rounds, over stores of any kind
+    4  signin  sync                                   one account
+    5  cli/                                           click; the error boundary
+    -  sandbox/                                       an Exchange in memory; imports nothing of ours
+"""
 
 __version__ = "0.1.0"
