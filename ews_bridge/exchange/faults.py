@@ -25,6 +25,7 @@ from urllib.parse import urlunsplit
 from ews_bridge.errors import AuthError
 from ews_bridge.errors import Busy
 from ews_bridge.errors import EwsBridgeError
+from ews_bridge.errors import SignInRefused
 from ews_bridge.errors import Unavailable
 
 #: Codes that pass by themselves: the same request may succeed a little later.
@@ -107,7 +108,7 @@ def _unauthorized(status: int, name: str) -> AuthError:
     if status == 401:
         # One attempt only: accounts get locked after a few.
         hint = "check username and password; some servers want DOMAIN\\user, or another `auth`"
-        return AuthError(f"{name} refused the sign-in", hint=hint)
+        return SignInRefused(f"{name} refused the sign-in", hint=hint)
     hint = "the administrator may have to allow EWS, or this program's user_agent"
     return AuthError(f"{name} refuses this account the use of EWS (HTTP 403)", hint=hint)
 

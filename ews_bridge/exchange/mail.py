@@ -43,6 +43,7 @@ _WRITTEN = {Flag.ANSWERED: ("102", "261"), Flag.FORWARDED: ("104", "262")}  # ve
 _FLAGS_NAME = (asking.AKONADI_SET, "Flags")
 _TOKEN_NAME = (asking.TOKEN_SET, "Token")
 
+_LATEST = 4_102_444_800  # 2100-01-01: later is a mistake
 # Servers send up to nine digits of a second; Python reads six.
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)?")
 
@@ -115,19 +116,20 @@ def number(text: str) -> int:
 
 
 def seconds(text: str) -> float:
-    """An xs:dateTime as seconds since the epoch, without a zone in UTC; 0 for none or nonsense."""
+    """An xs:dateTime as seconds since the epoch, without a zone in UTC; 0 for none, nonsense and Exchange's "never" (4501)."""
     found = _TIME.match(text)
     if not found:
         return 0.0
     try:
-        return datetime.fromisoformat(found[1] + (found[2] or "Z")).timestamp()
+        when = datetime.fromisoformat(found[1] + (found[2] or "Z")).timestamp()
     except (ValueError, OverflowError):
         return 0.0
+    return when if 0 < when < _LATEST else 0.0
 
 
 def system_time(when: float) -> str:
     """As Exchange takes it: UTC, whole seconds."""
-    return datetime.fromtimestamp(int(when), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(int(min(when, _LATEST)), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def creation(flags: Flags, token: str, *, sent: float, received: float) -> str:

@@ -112,6 +112,11 @@ class Connection:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
+    @property
+    def signed_in(self) -> bool:
+        """Whether the server took the password in the life of this connection."""
+        return self._signed_in
+
     def close(self) -> None:
         with self._lock:
             idle, self._idle = self._idle, []

@@ -108,6 +108,15 @@ class ExchangeTree:
             stamps[soap.attribute(element, "FolderId", "Id")] = "|".join(values) if values[0] else ""
         return stamps
 
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """FolderId → (items, unread), as the server counts: PidTagContentCount 0x3602, PidTagContentUnreadCount 0x3603."""
+        found: dict[str, tuple[int, int]] = {}
+        for element in bulk.find_folders(self.connection, asking.STAMP_FIELDS):
+            properties = mail.extended(element)
+            items, unread = (int(mail.first(properties, tag) or 0) for tag in (0x3602, 0x3603))
+            found[soap.attribute(element, "FolderId", "Id")] = (items, unread)
+        return found
+
     def open(self, entry: Entry, collection: int) -> ExchangeFolder:
         """The folder as a store."""
         special = self.special()
