@@ -35,6 +35,11 @@ CREATE_FOLDER = (
     '<m:CreateFolder><m:ParentFolderId><t:DistinguishedFolderId Id="inbox"/></m:ParentFolderId>'
     "<m:Folders><t:Folder><t:DisplayName>New</t:DisplayName></t:Folder></m:Folders></m:CreateFolder>"
 )
+SYNC = (
+    "<m:SyncFolderItems><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape></m:ItemShape>"
+    '<m:SyncFolderId><t:DistinguishedFolderId Id="inbox"/></m:SyncFolderId>'
+    "<m:MaxChangesReturned>100</m:MaxChangesReturned></m:SyncFolderItems>"
+)
 NAMES = ("alice@example.test", "EXAMPLE\\alice", "\\alice", "alice", "ALICE@example.test")
 
 
@@ -266,6 +271,7 @@ def test_error_answers_each_item_and_does_nothing() -> None:
         assert server.post(get_two).codes == ["ErrorMailboxStoreUnavailable"] * 2
         assert server.post(CREATE_FOLDER).codes == ["ErrorMailboxStoreUnavailable"]
         assert folders(server) == []
+        assert server.post(SYNC).codes == ["ErrorMailboxStoreUnavailable"]
         server.faults({"fault": "fault:ErrorAccessDenied"})
         answer = server.post(GET_INBOX)
         assert (answer.status, answer.code) == (500, "ErrorAccessDenied")
@@ -324,6 +330,19 @@ def test_control_answers_only_what_it_knows() -> None:
         assert requests.post(top + "world", json={"gravity": True}, timeout=10).status_code == 400
         assert requests.post(top + "world", json=[], timeout=10).status_code == 400
         assert requests.post(top + "faults", data=b"{", timeout=10).status_code == 400
+
+
+def test_hierarchy_syncs_can_fail_for_rich_shapes_and_states_be_forgotten() -> None:
+    sync = "<m:SyncFolderHierarchy><m:FolderShape><t:BaseShape>{}</t:BaseShape></m:FolderShape>{}</m:SyncFolderHierarchy>"
+    with running() as server:
+        (state,) = server.post(sync.format("AllProperties", "")).all("//m:SyncState/text()")
+        server.switch(hierarchy_500=True)
+        assert server.post(sync.format("AllProperties", "")).status == 500
+        assert server.post(sync.format("IdOnly", "")).status == 200
+        known = f"<m:SyncState>{state}</m:SyncState>"
+        assert server.post(sync.format("IdOnly", known)).code == "NoError"
+        server.switch(hierarchy_500=False, forget_sync_states=True)
+        assert server.post(sync.format("IdOnly", known)).code == "ErrorInvalidSyncStateData"
 
 
 def test_commit_times_can_be_withheld() -> None:

@@ -45,11 +45,13 @@ _COUNTED = (
     *("ItemIds", "Items", "ItemChanges", "FolderIds", "Folders", "FolderChanges", "ParentFolderIds"),
     *("Attachments", "AttachmentIds", "SourceIds"),
 )
-# What an error message still contains, because the schema demands it or because Exchange sends it.
-_EMPTY_CONTENT = {
-    **dict.fromkeys(("GetItem", "CreateItem", "UpdateItem", "MoveItem", "CopyItem"), "Items"),
-    **dict.fromkeys(("GetFolder", "CreateFolder", "UpdateFolder", "MoveFolder", "CopyFolder"), "Folders"),
-    **dict.fromkeys(("CreateAttachment", "GetAttachment"), "Attachments"),
+# What an error message still contains: containers, empty. exchangelib reads a SyncState before it looks at the code.
+_CONTENT: dict[str, tuple[tuple[str, str], ...]] = {
+    **dict.fromkeys(("GetItem", "CreateItem", "UpdateItem", "MoveItem", "CopyItem"), (("Items", ""),)),
+    **dict.fromkeys(("GetFolder", "CreateFolder", "UpdateFolder", "MoveFolder", "CopyFolder"), (("Folders", ""),)),
+    **dict.fromkeys(("CreateAttachment", "GetAttachment"), (("Attachments", ""),)),
+    "SyncFolderItems": (("SyncState", ""), ("IncludesLastItemInRange", "true")),
+    "SyncFolderHierarchy": (("SyncState", ""), ("IncludesLastFolderInRange", "true")),
 }
 
 
@@ -171,8 +173,8 @@ def error_response(request: etree._Element, code: str) -> etree._Element:
         etree.SubElement(message, m("MessageText")).text = f"{code} was asked for."
         etree.SubElement(message, m("ResponseCode")).text = code
         etree.SubElement(message, m("DescriptiveLinkKey")).text = "0"
-        if operation in _EMPTY_CONTENT:
-            etree.SubElement(message, m(_EMPTY_CONTENT[operation]))
+        for name, text in _CONTENT.get(operation, ()):
+            etree.SubElement(message, m(name)).text = text or None
     return response
 
 
