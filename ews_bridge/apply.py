@@ -9,6 +9,7 @@ Must never do: settle what a store did not say it did; repeat a creation whose o
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -27,10 +28,12 @@ from ews_bridge.errors import EwsBridgeError
 from ews_bridge.errors import Stale
 from ews_bridge.model import Conflict
 from ews_bridge.model import Content
+from ews_bridge.model import Copy
 from ews_bridge.model import Create
 from ews_bridge.model import Delete
 from ews_bridge.model import Entry
 from ews_bridge.model import Failure
+from ews_bridge.model import Flags
 from ews_bridge.model import Forget
 from ews_bridge.model import Link
 from ews_bridge.model import Mark
@@ -151,7 +154,7 @@ def _held(running: Mapping[Future[Outcome], Batch]) -> int:
 
 def _begin(batch: Batch, tools: Tools) -> Batch:
     """Journal what the batch will create."""
-    creates = [step for step in batch.steps if isinstance(step, Create)]
+    creates = [step for step in batch.steps if isinstance(step, Create | Copy)]
     if not creates:
         return batch
     tokens = {step.row.number: tools.new_token() for step in creates}
@@ -210,9 +213,13 @@ def _group(step: Step) -> object:
             return type(step), to, source.collection
         case Move(to=to, target=target, like=like):
             return Move, to, target.collection, like.collection
+        case Copy(to=to, source=source, original=original):
+            return Copy, to, source.collection, original.collection
         case Mark(to=to, target=target) | Delete(to=to, target=target):
             return type(step), to, target.collection
-        case Settle() | Forget() | Conflict():
+        case Forget(row=row):
+            return Forget, row.local and row.local.collection
+        case Settle() | Conflict():
             return type(step)
 
 
@@ -233,9 +240,12 @@ def _perform(batch: Batch, tools: Tools) -> Outcome:
 def _results(batch: Batch, tools: Tools) -> Iterator[tuple[Step, Row | Failed]]:
     """For each step of the batch, the row as it is after it, or why not."""
     match batch.steps[0]:
-        case Settle() | Forget():
-            for step in batch.steps:
-                yield step, _after_settling(step)
+        case Settle():
+            yield from ((step, replace(step.row, link=step.link)) for step in batch.steps if isinstance(step, Settle))
+        case Forget(row=row):
+            yield from _forgotten(batch, tools.stores[Side.LOCAL, row.local.collection] if row.local else None)
+        case Copy(to=to):
+            yield from _copied(batch, tools, to)
         case Conflict():
             for step in batch.steps:
                 yield step, _set_aside(step, tools)
@@ -257,8 +267,7 @@ def _results(batch: Batch, tools: Tools) -> Iterator[tuple[Step, Row | Failed]]:
             deletes = {step.target.id: step for step in batch.steps if isinstance(step, Delete)}
             for entry, result in tools.stores[to, target.collection].delete([s.target for s in deletes.values()]):
                 delete = deletes[entry.id]
-                failed = isinstance(result, Stale | BadItem)
-                yield delete, result if failed else Row(delete.row.number, None, None, None)  # type: ignore[misc]
+                yield delete, result if isinstance(result, Stale | BadItem) else _without(delete.row, to)
 
 
 def _into(step: Step) -> int:
@@ -283,7 +292,7 @@ def _carry(batch: Batch, source: Store, target: Store) -> Iterator[tuple[Step, R
         made = target.create(news)
         for entry, result in made:
             step = steps[entry.id]
-            yield step, result if isinstance(result, Stale | BadItem) else _created(step, entry, result)
+            yield step, result if isinstance(result, Stale | BadItem) else _created(step, entry, result, entry.flags)
     else:
         updates = {step.target.id: step for step in steps.values() if isinstance(step, Update)}
         changed = target.update((step.target, content) for step, _, content in contents() if isinstance(step, Update))
@@ -293,10 +302,10 @@ def _carry(batch: Batch, source: Store, target: Store) -> Iterator[tuple[Step, R
     yield from unread
 
 
-def _created(step: Create | Update, source: Entry, made: Entry) -> Row:
-    base = replace(made, flags=source.flags)
-    row = _with(step.row, step.to.other, source)
-    return _with(replace(row, link=_link(step.to, base, source)), step.to, made)
+def _created(step: Create | Update | Copy, source: Entry, made: Entry, flags: Flags) -> Row:
+    """The new link. `flags` are the agreed ones: those that were carried over; after a copy, those that came with it."""
+    link = _link(step.to, replace(made, flags=flags), replace(source, flags=flags))
+    return _with(replace(step.row, link=link), step.to, made)
 
 
 def _updated(step: Update, made: Entry) -> Row:
@@ -306,8 +315,54 @@ def _updated(step: Update, made: Entry) -> Row:
     return _with(replace(step.row, link=link), step.to, made)
 
 
-def _after_settling(step: Step) -> Row:
-    return replace(step.row, link=step.link) if isinstance(step, Settle) else Row(step.row.number, None, None, None)
+def _forgotten(batch: Batch, store: Store | None) -> Iterator[tuple[Step, Row | Failed]]:
+    """Drop what the state has of them; a file goes to the trash before."""
+    steps = {step.row.local.id if step.row.local else str(step.row.number): step for step in batch.steps}
+    if store is None:
+        yield from ((step, Row(step.row.number, None, None, step.row.remote)) for step in steps.values())
+        return
+    for entry, result in store.delete([step.row.local for step in steps.values() if step.row.local]):
+        step = steps[entry.id]
+        yield step, result if isinstance(result, Stale | BadItem) else Row(step.row.number, None, None, step.row.remote)
+
+
+def _copied(batch: Batch, tools: Tools, to: Side) -> Iterator[tuple[Step, Row | Failed]]:
+    """Copy on side `to` what proves to be a copy on the other; create the rest."""
+    copies: dict[str, Copy] = {}
+    rest: list[Step] = []
+    for step in batch.steps:
+        assert isinstance(step, Copy)
+        if step.original.id not in copies and _is_copy(tools, step):
+            copies[step.original.id] = step
+        else:
+            rest.append(Create(step.row, to, step.source))
+    if copies:
+        some = next(iter(copies.values()))
+        store, into = tools.stores[to, some.original.collection], tools.stores[to, some.source.collection]
+        for entry, result in store.copy([step.original for step in copies.values()], into):
+            step = copies[entry.id]
+            yield step, result if isinstance(result, Stale | BadItem) else _created(step, step.source, result, result.flags)
+    if rest:
+        source = rest[0].row[to.other]
+        assert source is not None
+        create = Batch(tuple(rest), batch.tokens, batch.bytes)
+        yield from _carry(create, tools.stores[to.other, source.collection], tools.stores[to, source.collection])
+
+
+def _is_copy(tools: Tools, step: Copy) -> bool:
+    """The server's search key says so by itself; on disk the bytes must be the same."""
+    if step.to is Side.LOCAL:
+        return True
+    digests: list[bytes] = []
+    for entry in (step.source, step.counterpart):
+        for _, content in tools.stores[Side.LOCAL, entry.collection].read([entry]):
+            if not isinstance(content, Content):
+                return False
+            digest = hashlib.sha256()
+            for piece in content.pieces():
+                digest.update(piece)
+            digests.append(digest.digest())
+    return len(digests) == 2 and digests[0] == digests[1]
 
 
 def _set_aside(step: Step, tools: Tools) -> Row | Failed:
@@ -330,6 +385,10 @@ def _agreed(row: Row) -> Row:
     return row
 
 
+def _without(row: Row, side: Side) -> Row:
+    return replace(row, local=None) if side is Side.LOCAL else replace(row, remote=None)
+
+
 def _with(row: Row, side: Side, entry: Entry) -> Row:
     return replace(row, local=entry) if side is Side.LOCAL else replace(row, remote=entry)
 
@@ -341,12 +400,16 @@ def _link(side: Side, mine: Entry, theirs: Entry) -> Link:
 def word(step: Step) -> str:
     """What the summary counts this step as; "" for what only the state sees."""
     match step:
-        case Settle() | Forget():
+        case Settle():
             return ""
+        case Forget(row=row):
+            return "forgotten" if row.local else ""
         case Create(to=to):
             return "download" if to is Side.LOCAL else "upload"
         case Conflict():
             return "conflict"
+        case Copy(to=to):
+            return f"copy {to}"
         case Update(to=to) | Mark(to=to) | Move(to=to) | Delete(to=to):
             return f"{type(step).__name__.lower()} {to}"
 
@@ -358,4 +421,4 @@ def _label(step: Step) -> str:
 
 def words(steps: Iterable[Step]) -> list[str]:
     """One line for each step that writes something, as a dry run shows it."""
-    return [str(step) for step in steps if not isinstance(step, Settle | Forget)]
+    return [str(step) for step in steps if word(step)]

@@ -27,6 +27,7 @@ from ews_bridge.apply import Stores
 from ews_bridge.errors import BadItem
 from ews_bridge.errors import DiskError
 from ews_bridge.errors import Refused
+from ews_bridge.model import Copy
 from ews_bridge.model import Create
 from ews_bridge.model import Delete
 from ews_bridge.model import Failure
@@ -86,6 +87,7 @@ def converge(job: Job, report: Report) -> None:
         took = [0]
         again = job.take(_pages(job, guarded, counted, took))
         report.pending = counted.pending
+        report.reverted += counted.reverted
         if not took[0]:
             return
         scan(job, [place for place in job.stores if place in again], report)
@@ -104,12 +106,13 @@ def _due(job: Job, place: Place, *, day: int = 86400) -> bool:
 def _pages(job: Job, guarded: Collection[Place], report: Report, took: list[int]) -> Iterator[list[Step]]:
     """The steps of one round, a page of rows at a time; counts what is taken and what must wait."""
     after = 0
-    while rows := job.state.differing(folders=False, after=after, now=job.now()):
+    while rows := job.state.differing(folders=False, after=after, now=job.now(), policy=job.policy):
         after = rows[-1].number
         planned = plan(rows, job.policy)
         steps = [step for step in planned.steps if _possible(job, step, guarded)]
         report.pending += planned.pending + len(planned.steps) - len(steps)
         took[0] += len(steps)
+        report.reverted += [str(step) for step in planned.reverted if step in steps]
         yield steps
 
 
@@ -121,7 +124,7 @@ def _possible(job: Job, step: Step, guarded: Collection[Place]) -> bool:
     if isinstance(step, Delete) and (step.to, step.target.collection) in guarded:
         return False
     needed = [(side, entry.collection) for side in Side if (entry := step.row[side])]
-    if isinstance(step, Create):
+    if isinstance(step, Create | Copy):
         needed.append((step.to, step.source.collection))
     if isinstance(step, Move):
         needed.append((step.to, step.like.collection))
@@ -132,7 +135,8 @@ def guard(job: Job, report: Report) -> set[Place]:
     """The places where deletions are refused, each told with its numbers."""
     places: set[Place] = set()
     for loss in job.state.losses():
-        if loss.collection in job.unguarded or not refused(loss.losing, loss.total, job.guard):
+        frozen = loss.side is Side.REMOTE and loss.collection in job.policy.frozen
+        if frozen or loss.collection in job.unguarded or not refused(loss.losing, loss.total, job.guard):
             continue
         places.add((loss.side, loss.collection))
         path = job.paths.get(loss.collection, str(loss.collection))

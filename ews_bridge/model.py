@@ -141,6 +141,8 @@ class Row:
     link: Link | None
     local: Entry | None
     remote: Entry | None
+    #: Of a new entry: the linked item that it looks like a copy of, as both sides show it now.
+    twin: Link | None = None
 
     def __getitem__(self, side: Side) -> Entry | None:
         return self.local if side is Side.LOCAL else self.remote
@@ -207,6 +209,23 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """Make `source` on side `to` by copying `original`, which is there, if `source` proves to be a copy of its counterpart.
+
+    Else it is created. Spares the transfer, and a copy made by the server keeps the server's properties.
+    """
+
+    row: Row
+    to: Side
+    source: Entry
+    original: Entry
+    counterpart: Entry
+
+    def __str__(self) -> str:
+        return f"copy {self.to} {_name(self.source)}"
+
+
+@dataclass(frozen=True, slots=True)
 class Delete:
     """Remove `target` on side `to`, unless it changed: on disk into the trash, on the server into Deleted Items."""
 
@@ -231,12 +250,13 @@ class Settle:
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """Both sides have lost it: drop the row."""
+    """Remember it no longer: both sides have lost it; or it left the scope: a file goes to the trash, the server keeps it."""
 
     row: Row
 
     def __str__(self) -> str:
-        return "forget what both sides have lost"
+        entry = self.row.local or self.row.remote
+        return f"forget {_name(entry)}" if entry else "forget what both sides have lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,18 +271,24 @@ class Conflict:
         return f"conflict {_name(self.local)}: the local version is kept aside"
 
 
-Step = Create | Update | Mark | Move | Delete | Settle | Forget | Conflict
+Step = Create | Update | Mark | Move | Copy | Delete | Settle | Forget | Conflict
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What a run may do. `writes`: the sides that may be written; steps for the other side stay pending, as do deletions on
     the sides in `hold_deletes`. `refill`: what is missing locally is fetched again instead of deleted on the server.
+    `frozen`: collections that the server, or the configuration, lets nobody change: local changes there are undone. Outside the
+    window, mail is not fetched, and forgotten when it was: read and unflagged mail from before `since` (seconds since the
+    epoch), and what is larger than `max_size` bytes (0: no limit).
     """
 
     writes: frozenset[Side] = frozenset(Side)
     hold_deletes: frozenset[Side] = frozenset()
     refill: bool = False
+    frozen: frozenset[int] = frozenset()
+    since: int = 0
+    max_size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +309,7 @@ class Report:
     failures: list[Failure] = field(default_factory=list)
     refused: list[Failure] = field(default_factory=list)
     conflicts: list[str] = field(default_factory=list)
+    reverted: list[str] = field(default_factory=list)
     bytes: int = 0
 
     def count(self, words: Iterable[str]) -> None:

@@ -6,7 +6,8 @@ Every rule of the merge stands here and nowhere else:
 * Moved on one side ⇒ moved on the other; moved to two places ⇒ the server's place wins.
 * Content edited on one side ⇒ update the other; on both ⇒ `Conflict`. A revision that is "" on either look is no edit.
 * Flags merge as sets against the base: what either side added is added, what either side removed is removed. `D` is the
-  server's to say, `T` the reader's.
+  server's to say; `T` is the reader's wish to delete.
+* In a frozen collection the server's view is restored. What leaves the window is forgotten, never deleted.
 * One step per row and round; what remains differs still, and is planned in the next round.
 
 A step for a side that this run may not write, or a deletion that is held back, is counted as pending and left for later.
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from dataclasses import replace
 
 from ews_bridge.model import Conflict
+from ews_bridge.model import Copy
 from ews_bridge.model import Create
 from ews_bridge.model import Delete
 from ews_bridge.model import Entry
@@ -33,47 +35,116 @@ from ews_bridge.model import Side
 from ews_bridge.model import Step
 from ews_bridge.model import Update
 
+#: Everything may be done, nothing is out of scope.
+ANY = Policy()
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do now, and how many steps must wait because the policy does not let this run take them."""
+    """What to do now; how many steps must wait because the policy does not let this run take them; which undo local changes."""
 
     steps: tuple[Step, ...]
     pending: int = 0
+    reverted: tuple[Step, ...] = ()
 
 
 def plan(rows: Iterable[Row], policy: Policy) -> Plan:
     """The steps for these rows that the policy allows."""
     steps: list[Step] = []
+    reverted: list[Step] = []
     pending = 0
     for row in rows:
-        for step in plan_row(row, refill=policy.refill):
-            if allowed(step, policy):
-                steps.append(step)
-            else:
+        undone = restore_row(row) if _frozen(row, policy) else None
+        for step in plan_row(row, policy) if undone is None else undone:
+            if not allowed(step, policy):
                 pending += 1
-    return Plan(tuple(steps), pending)
+                continue
+            steps.append(step)
+            if undone is not None and not isinstance(step, Settle | Forget):
+                reverted.append(step)
+    return Plan(tuple(steps), pending, tuple(reverted))
 
 
-def plan_row(row: Row, *, refill: bool = False) -> list[Step]:
-    """All steps that one row asks for, whoever may take them. Empty when both sides and the base agree.
-
-    With `refill`, what the local side lost is fetched again instead of deleted on the server.
-    """
+def plan_row(row: Row, policy: Policy = ANY) -> list[Step]:
+    """All steps that one row asks for, whoever may take them. Empty when both sides and the base agree."""
     link, local, remote = row.link, row.local, row.remote
+    if remote is not None and _outside(remote, policy) and (local is None or link is not None):
+        return _leave(row, link, local)
     if local is None and remote is None:
         return [Forget(row)]
     if local is None or remote is None:
         dead, live = (Side.LOCAL, remote) if local is None else (Side.REMOTE, local)
         assert live is not None
-        if link is None or _edited(link[dead.other], live) or place(live) != place(link[dead.other]):
+        if link is None:
+            return _create(row, dead, live)
+        if Flag.TRASHED not in live.flags and (_edited(link[dead.other], live) or place(live) != place(link[dead.other])):
             return [Create(row, dead, live)]
-        if refill and dead is Side.LOCAL:
+        if policy.refill and dead is Side.LOCAL:
             return [Create(row, dead, live)]
         return [Delete(row, dead.other, live)]
     if link is None:
+        if local.revision and remote.revision:  # two drafts of one Message-ID: nobody knows whether they say the same
+            return [Conflict(row, local, remote)]
         return [Settle(row, base_of(local, remote, local.flags & remote.flags))]
+    if Flag.TRASHED in local.flags and not _edited(link.remote, remote):
+        return [Delete(row, Side.REMOTE, remote)]
     return _merge(row, link, local, remote)
+
+
+def _create(row: Row, to: Side, source: Entry) -> list[Step]:
+    """What is new on one side only; a message that its reader marked to be deleted stays where it is."""
+    if Flag.TRASHED in source.flags:
+        return []
+    if row.twin is not None:
+        return [Copy(row, to, source, row.twin[to], row.twin[to.other])]
+    return [Create(row, to, source)]
+
+
+def _leave(row: Row, link: Link | None, local: Entry | None) -> list[Step]:
+    """Outside the window: not fetched; what was fetched is forgotten, once no local change waits."""
+    if link is None:
+        return []
+    changed = local is not None and (local.flags != link.flags or _edited(link.local, local) or place(local) != place(link.local))
+    return _merge(row, link, local, row.remote) if changed and local and row.remote else [Forget(row)]
+
+
+def _outside(remote: Entry, policy: Policy) -> bool:
+    if policy.max_size and remote.hints.size > policy.max_size:
+        return True
+    wanted = Flag.FLAGGED in remote.flags or Flag.SEEN not in remote.flags
+    return 0 < remote.hints.sent < policy.since and not wanted
+
+
+def _frozen(row: Row, policy: Policy) -> bool:
+    """Whether a local change to this row would change what the server keeps frozen."""
+    if not policy.frozen:
+        return False
+    entries = (row.local, row.remote, row.link and row.link.remote)
+    if not any(entry and entry.collection in policy.frozen for entry in entries):
+        return False
+    link, local = row.link, row.local
+    if link is None:
+        return row.remote is None and local is not None and local.collection in policy.frozen
+    if local is None:
+        return row.remote is not None
+    changed = _edited(link.local, local) or place(local) != place(link.local)
+    return changed or (row.remote is not None and local.flags != link.flags)
+
+
+def restore_row(row: Row) -> list[Step]:
+    """Undo a local change in a frozen collection: the server's view stands. Lost files come back, new ones go to the trash."""
+    link, local, remote = row.link, row.local, row.remote
+    if remote is None:
+        return [Delete(row, Side.LOCAL, local)] if local else [Forget(row)]
+    if local is None:
+        return [Create(row, Side.LOCAL, remote)]
+    if place(local) != place(remote):
+        return [Move(row, Side.LOCAL, local, remote)]
+    if link and _edited(link.local, local):
+        return [Conflict(row, local, remote)]
+    if local.flags != remote.flags:
+        return [Mark(row, Side.LOCAL, local, remote.flags)]
+    return [Settle(row, base_of(local, remote, remote.flags))]
 
 
 def _merge(row: Row, link: Link, local: Entry, remote: Entry) -> list[Step]:
@@ -91,20 +162,18 @@ def _merge(row: Row, link: Link, local: Entry, remote: Entry) -> list[Step]:
         return [Update(row, Side.REMOTE, local, remote)]
     steps: list[Step] = []
     want = merge_flags(link.flags, local.flags, remote.flags)
-    want_local = (want - {Flag.TRASHED}) | (local.flags & {Flag.TRASHED})
-    want_remote = want - {Flag.TRASHED}
-    if local.flags != want_local:
-        steps.append(Mark(row, Side.LOCAL, local, want_local))
-    if remote.flags != want_remote:
-        steps.append(Mark(row, Side.REMOTE, remote, want_remote))
-    fresh = base_of(local, remote, remote.flags)
+    if local.flags != want:
+        steps.append(Mark(row, Side.LOCAL, local, want))
+    if remote.flags != want:
+        steps.append(Mark(row, Side.REMOTE, remote, want))
+    fresh = base_of(local, remote, want)
     return steps or ([Settle(row, fresh)] if fresh != link else [])
 
 
 def merge_flags(base: Flags, local: Flags, remote: Flags) -> Flags:
     """What either side added, without what either side removed; `D` as the server has it."""
     merged = (local & remote) | (local - base) | (remote - base)
-    return (merged - {Flag.DRAFT}) | (remote & {Flag.DRAFT})
+    return (merged - {Flag.DRAFT, Flag.TRASHED}) | (remote & {Flag.DRAFT})
 
 
 def base_of(local: Entry, remote: Entry, flags: Flags) -> Link:

@@ -30,9 +30,11 @@ from ews_bridge.model import Flag
 from ews_bridge.model import Flags
 from ews_bridge.model import Hints
 from ews_bridge.model import Link
+from ews_bridge.model import Policy
 from ews_bridge.model import Row
 from ews_bridge.model import Scan
 from ews_bridge.model import Side
+from ews_bridge.plan import ANY
 
 VERSION = 1
 
@@ -269,33 +271,74 @@ class State:
         """Join what is one item: a loss and a new entry of one side (a move), a new entry of each side (the same item).
 
         Returns how many were joined. Candidates must have the same key, and the same Date where both are known; hints decide
-        between several, then they are taken one to one (design: Moves). Without a key only an equal hint counts. A loss
-        on both sides is over: what is new under its key is another item.
+        between several, then they are taken one to one (design: Moves). Without a key only an equal hint counts. What
+        both sides lost is over, and what one of them has new under its key is another item.
         """
         with self._transaction():
-            return sum(self._pair_moves(side) for side in Side) + self._adopt()
+            folders = sum(self._pair_folders(side) for side in Side)
+            moves = sum(self._pair_moves(side) for side in Side)
+            return folders + moves + self._pair_moves_of_both() + self._adopt()
+
+    def _pair_folders(self, side: Side) -> int:
+        """A folder that is gone and a new one that is it: renamed on disk (the inode of its cur/), or made again under its path.
+
+        The latter is also how a mailbox looks that was moved to another server: all ids are new. What is in the folder is
+        listed anew and matched message by message.
+        """
+        s = str(side)
+        pairs = self._db.execute(
+            f"""SELECT a.number AS old, b.number AS new FROM item a JOIN item b
+                  ON b.folder = 1 AND NOT b.linked AND b.{s}_here AND NOT b.{side.other}_here
+                 AND (b.{s}_key = a.{s}_key OR (a.{s}_place != '' AND b.{s}_place = a.{s}_place))
+                WHERE a.folder = 1 AND a.linked AND NOT a.{s}_here AND a.{side.other}_here
+                ORDER BY (b.{s}_place = a.{s}_place AND a.{s}_place != '') DESC, a.number, b.number"""
+        ).fetchall()
+        used: set[int] = set()
+        for old, new in pairs:
+            if not used & {old, new}:
+                used |= {old, new}
+                self._db.execute("DELETE FROM cursor WHERE side = ? AND collection IN (?, ?)", (side, old, new))
+                self._join(side, old, new)
+        return len(used) // 2
 
     def _pair_moves(self, side: Side) -> int:
-        s = str(side)
+        """What one side lost, and the other still has, with what is new on that side."""
         joined = 0
-        losses = self._db.execute(
+        for old, new in self._candidates(side, f"a.{side.other}_here"):
+            self._join(side, old, new)
+            joined += 1
+        return joined
+
+    def _pair_moves_of_both(self) -> int:
+        """What both sides lost, where both have something new that it may be: moved here and moved there."""
+        new_here = dict(self._candidates(Side.LOCAL, "NOT a.remote_here"))
+        new_there = dict(self._candidates(Side.REMOTE, "NOT a.local_here"))
+        both = new_here.keys() & new_there.keys()
+        for old in both:
+            self._join(Side.LOCAL, old, new_here[old])
+            self._join(Side.REMOTE, old, new_there[old])
+        return 2 * len(both)
+
+    def _candidates(self, side: Side, lost: str) -> list[tuple[int, int]]:
+        """(a linked row that `side` lost, a new row of that side that it may be): each once, the likeliest first."""
+        s = str(side)
+        rows = self._db.execute(
             f"""SELECT a.number AS old, b.number AS new FROM item a JOIN item b
                   ON b.folder = 0 AND NOT b.linked AND b.{s}_here AND NOT b.{side.other}_here
                  AND (a.sent = 0 OR b.sent = 0 OR a.sent = b.sent)
                  AND CASE a.{s}_key WHEN '' THEN b.{s}_key = '' AND a.{s}_place != '' AND b.{s}_place = a.{s}_place
                                     ELSE b.{s}_key = a.{s}_key END
                 WHERE NOT (a.linked AND a.local_here AND a.remote_here)
-                  AND a.linked AND NOT a.{s}_here AND a.{side.other}_here AND a.folder = 0
+                  AND a.linked AND NOT a.{s}_here AND {lost} AND a.folder = 0
                 ORDER BY (a.{s}_id = b.{s}_id) + (a.{s}_place != '' AND a.{s}_place = b.{s}_place) DESC, a.number, b.number"""
         ).fetchall()
         used: set[int] = set()
-        for old, new in losses:
-            if old in used or new in used:
-                continue
-            used |= {old, new}
-            self._join(side, old, new)
-            joined += 1
-        return joined
+        pairs: list[tuple[int, int]] = []
+        for old, new in rows:
+            if not used & {old, new}:
+                used |= {old, new}
+                pairs.append((old, new))
+        return pairs
 
     def twins(self) -> set[tuple[Side, int]]:
         """Where a linked item stands whose key a new entry of the same side also has, elsewhere.
@@ -347,16 +390,45 @@ class State:
 
     # ---- what to do
 
-    def differing(self, *, folders: bool, after: int = 0, limit: int = 1000, now: int = 0, retry: int = 86400) -> list[Row]:
-        """Rows whose sides and base do not agree, by number. Items that failed and did not change since wait `retry` seconds."""
+    def differing(
+        self, *, folders: bool, after: int = 0, limit: int = 1000, now: int = 0, retry: int = 86400, policy: Policy = ANY
+    ) -> list[Row]:
+        """Rows whose sides and base do not agree, by number. Items that failed and did not change since wait `retry` seconds.
+
+        Mail outside the policy's window that was never fetched is not among them: there may be very much of it.
+        """
         with self._lock:
             rows = self._db.execute(
                 f"""SELECT * FROM item WHERE {_DIFFERS} AND folder = ? AND number > ?
                       AND NOT (failure != '' AND failed_revision = local_revision || '/' || remote_revision AND failed_at > ?)
+                      AND NOT (NOT linked AND NOT local_here AND NOT folder AND
+                               ((? > 0 AND size > ?) OR (sent > 0 AND sent < ? AND remote_flags LIKE '%S%'
+                                                         AND remote_flags NOT LIKE '%F%')))
                     ORDER BY number LIMIT ?""",
-                (folders, after, now - retry, limit),
-            )
-            return [_row(row) for row in rows]
+                (folders, after, now - retry, policy.max_size, policy.max_size, policy.since, limit),
+            ).fetchall()
+            return [replace(found, twin=self._twin(found)) for found in map(_row, rows)]
+
+    def _twin(self, row: Row) -> Link | None:
+        """Of an item that is new on one side: the linked one that it may be a copy of.
+
+        On the server a copy has its original's search key. On disk it has the same Message-ID and Date, which duplicates of
+        a mailing list have, too: there the contents are compared before it is copied (`apply`).
+        """
+        new = row.local or row.remote
+        if row.link or (row.local and row.remote) or new is None or not new.collection or not new.key or new.revision:
+            return None
+        side, other = ("local", "remote") if row.local else ("remote", "local")
+        same = "sent = ?" if row.local else "remote_place = ?"
+        value = new.hints.sent if row.local else new.hints.place
+        if not value:
+            return None
+        found = self._db.execute(
+            f"""SELECT * FROM item WHERE {side}_key = ? AND {same} AND linked AND {side}_here AND {other}_here
+                  AND local_revision = '' AND remote_revision = '' AND number != ? ORDER BY number LIMIT 1""",
+            (new.key, value, row.number),
+        ).fetchone()
+        return Link(_entry(found, Side.LOCAL), _entry(found, Side.REMOTE)) if found else None
 
     def count_differing(self) -> int:
         """How many items (not folders) differ."""

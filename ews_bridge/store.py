@@ -62,6 +62,9 @@ class Store(Protocol):
     def move(self, entries: Sequence[Entry], into: "Store") -> Iterator[tuple[Entry, Entry | Failed]]:
         """Bring items into another collection of the same side; the new entry may have another id."""
 
+    def copy(self, entries: Sequence[Entry], into: "Store") -> Iterator[tuple[Entry, Entry | Failed]]:
+        """Make copies in another collection, or the same one; each result is the copy's entry, with the flags it has there."""
+
     def delete(self, entries: Sequence[Entry]) -> Iterator[tuple[Entry, Entry | Failed]]:
         """Remove, recoverably, what still has the entry's revision."""
 

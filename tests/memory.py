@@ -90,6 +90,12 @@ class World:
         self.remove(ident)
         return self.put(replace(item, collection=collection))
 
+    def copy(self, ident: str, collection: int) -> str:
+        """As a server does: a new id, the same search key and token; a disk gives a new inode."""
+        item = self.items[ident]
+        place = item.place if self.name == "R" else f"p{next(self.numbers)}"
+        return self.put(replace(item, collection=collection, place=place))
+
     def entry(self, ident: str) -> Entry:
         i = self.items[ident]
         return Entry(ident, i.key, i.revision, i.flags, i.collection, Hints(i.place, i.token, len(i.content), i.sent))
@@ -190,6 +196,17 @@ class MemoryStore:
                 continue
             made = self.world.entry(self.world.move(entry.id, into.collection))
             self.world.fuse("after move")
+            yield entry, made
+
+    def copy(self, entries: Sequence[Entry], into: Store) -> Iterator[tuple[Entry, Entry | Failed]]:
+        for entry in entries:
+            self.world.fuse("before copy")
+            item = self.world.items.get(entry.id)
+            if item is None or item.collection != self.number:
+                yield entry, Stale(f"{entry.id} is gone")
+                continue
+            made = self.world.entry(self.world.copy(entry.id, into.collection))
+            self.world.fuse("after copy")
             yield entry, made
 
     def delete(self, entries: Sequence[Entry]) -> Iterator[tuple[Entry, Entry | Failed]]:

@@ -115,7 +115,7 @@ def test_what_is_planned_for_a_linked_item(local: str, remote: str) -> None:
     [
         ("same", "none", ["create remote"]),
         ("none", "same", ["create local"]),
-        ("same", "+F", ["settle"]),
+        ("same", "+F", ["conflict"]),
         ("none", "none", ["forget"]),
     ],
 )
@@ -125,8 +125,8 @@ def test_what_is_planned_for_an_item_without_a_base(local: str, remote: str, ste
 
 def test_refill_fetches_what_the_disk_lost_and_still_deletes_what_the_server_lost() -> None:
     base = base_of(entry("same", "l"), entry("same", "r"), frozenset())  # type: ignore[arg-type]
-    assert [said(s) for s in plan_row(Row(1, base, None, entry("same", "r")), refill=True)] == ["create local"]
-    assert [said(s) for s in plan_row(Row(1, base, entry("same", "l"), None), refill=True)] == ["delete local"]
+    assert [said(s) for s in plan_row(Row(1, base, None, entry("same", "r")), Policy(refill=True))] == ["create local"]
+    assert [said(s) for s in plan_row(Row(1, base, entry("same", "l"), None), Policy(refill=True))] == ["delete local"]
 
 
 def test_a_revision_that_comes_or_goes_is_no_edit() -> None:
@@ -137,13 +137,23 @@ def test_a_revision_that_comes_or_goes_is_no_edit() -> None:
     assert [said(s) for s in plan_row(Row(1, base, plain, draft))] == ["settle"]
 
 
+def test_two_received_mails_of_one_key_are_one() -> None:
+    mine, theirs = entry("same", "l"), entry("+F", "r")
+    assert mine and theirs
+    assert [said(s) for s in plan_row(Row(1, None, replace(mine, revision=""), replace(theirs, revision="")))] == ["settle"]
+
+
 def test_drafts_are_the_servers_to_say_and_trashed_the_readers() -> None:
     base = base_of(entry("same", "l"), entry("same", "r"), frozenset({Flag.SEEN}))  # type: ignore[arg-type]
     local, remote = base.local, base.remote
     drafted = replace(local, flags=local.flags | {Flag.DRAFT})
     assert [said(s) for s in plan_row(Row(1, base, drafted, remote))] == ["mark local S"]
     trashed = replace(local, flags=local.flags | {Flag.TRASHED})
-    assert plan_row(Row(1, base, trashed, remote)) == []
+    assert [said(s) for s in plan_row(Row(1, base, trashed, remote))] == ["delete remote"]
+    assert [said(s) for s in plan_row(Row(1, base, trashed, None))] == ["delete local"]
+    edited = replace(remote, revision="r2")
+    assert [said(s) for s in plan_row(Row(1, base, trashed, edited))] == ["update local"]
+    assert plan_row(Row(1, None, trashed, None)) == []
 
 
 def test_what_the_policy_forbids_is_pending() -> None:

@@ -1,8 +1,8 @@
 """Any history of edits on both sides, crashes at any call and edits during a run: converges, loses nothing, duplicates nothing.
 
-Contents are unique, so that each can be followed: `alive` are those that some user made last and nobody removed, `dead` those
-that a user removed. Two sides in memory (tests/memory.py); the state is the real one, on SQLite, and survives each crash
-because every method of it is one transaction.
+Contents are unique, so that each can be followed: `alive` are those that some user made last and nobody removed. Two sides
+in memory (tests/memory.py); the state is the real one, on SQLite, and survives each crash because every method of it is
+one transaction.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ class Machine(RuleBasedStateMachine):
         self.bench = Bench(delta_local=delta_local, delta_remote=delta_remote)
         self.count = itertools.count()
         self.alive: set[bytes] = set()
-        self.dead: set[bytes] = set()
+        self.copied: set[bytes] = set()
 
     def world(self, side: Side) -> World:
         return self.bench.worlds[side]
@@ -217,13 +217,20 @@ class Machine(RuleBasedStateMachine):
             self.alive.discard(content)
             self.world(side).remove(ident)
 
+    @rule(side=SIDES, index=st.integers(0, 9), collection=st.sampled_from(COLLECTIONS))
+    def user_copies(self, side: Side, index: int, collection: int) -> None:
+        ident = self.pick(side, index)
+        if ident and not self.world(side).items[ident].revision:
+            self.copied.add(self.world(side).items[ident].content)
+            self.world(side).copy(ident, collection)
+
     @rule(side=SIDES)
     def cursors_go_stale(self, side: Side) -> None:
         self.world(side).epoch += 1
 
     @rule(
         calls=st.integers(0, 25),
-        act=st.sampled_from(["crash", "edit", "delete", "mark", "move", "create"]),
+        act=st.sampled_from(["crash", "edit", "delete", "mark", "move", "copy", "create"]),
         side=SIDES,
         index=st.integers(0, 5),
         flags=FLAGS,
@@ -236,6 +243,7 @@ class Machine(RuleBasedStateMachine):
             "delete": lambda: self.user_deletes(side, index),
             "mark": lambda: self.user_marks(side, index, flags),
             "move": lambda: self.user_moves(side, index, collection),
+            "copy": lambda: self.user_copies(side, index, collection),
             "create": lambda: self.user_creates(side, flags, collection, draft=False, same_key=False),
         }
         self.bench.interrupted(calls, acts[act])
@@ -248,7 +256,7 @@ class Machine(RuleBasedStateMachine):
         have = {content for content, _, _ in views[Side.LOCAL]}
         lost = self.alive - have - set(self.bench.aside)
         assert not lost, f"lost {lost}"
-        twice = {content for content, n in Counter(c for c, _, _ in views[Side.LOCAL].elements()).items() if n > 1}
+        twice = {content for content, n in Counter(c for c, _, _ in views[Side.LOCAL].elements()).items() if n > 1} - self.copied
         assert not twice, f"twice {twice}"
 
 
@@ -274,7 +282,8 @@ def test_enough_crash_points_are_hit() -> None:
     remote.change(marked, flags=frozenset({Flag.SEEN}))
     remote.remove(removed)
     remote.edit(draft, b"d2")
+    remote.copy(marked, 2)
     bench.settle_down()
-    wanted = {f"{when} {what}" for when in ("before", "after") for what in ("create", "update", "mark", "move", "delete")}
+    wanted = {f"{when} {what}" for when in ("before", "after") for what in ("create", "update", "mark", "move", "copy", "delete")}
     wanted |= {f"{when} {what}" for when in ("before", "after") for what in ("observe", "begin", "settle", "pair")}
     assert wanted | {"scan", "read"} <= bench.points.keys()
