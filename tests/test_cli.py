@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -292,6 +293,19 @@ def test_a_run_that_is_stopped_says_so_and_the_next_goes_on(number: int, code: i
         assert 0 < len(user.messages()) < 2000
         assert user.types("-q", "sync").returncode == 0
         assert len(user.messages()) == 2000
+
+
+def test_a_run_that_waits_for_a_silent_server_can_be_stopped(ready: User, url: str) -> None:
+    fault = {"operation": "GetItem", "nth": 1, "times": 9, "fault": "hang"}
+    address = url.replace("EWS/Exchange.asmx", "sandbox/faults")
+    request = urllib.request.Request(address, json.dumps(fault).encode(), {"Content-Type": "application/json"})
+    urllib.request.urlopen(request, timeout=10).close()
+    with subprocess.Popen(ready.line("sync"), env=ready.environment(), stderr=subprocess.PIPE, text=True) as run:
+        time.sleep(3)
+        assert run.poll() is None
+        run.send_signal(signal.SIGINT)
+        _, said = run.communicate(timeout=2 * boundary.GRACE)
+    assert (run.returncode, said) == (130, "ews-bridge: interrupted\n")
 
 
 def test_a_closed_pipe_is_quiet(ready: User) -> None:
