@@ -196,13 +196,6 @@ def base64_lines(content: bytes) -> bytes:
     return bytes(pybase64.encodebytes(content)).replace(b"\n", b"\r\n")
 
 
-def body_text(document: Document) -> str:
-    """The plain text of a message, made from the HTML if it has no text of its own."""
-    if document.text is not None:
-        return document.text
-    return plain_from_html(document.html or "")
-
-
 def plain_from_html(markup: str) -> str:
     text = TAGS.sub("", BREAKS.sub("\n", markup))
     text = html_entities.unescape(text).replace("\xa0", " ")

@@ -102,14 +102,15 @@ def _undecodable(plain: bytes) -> bool:
 
 
 def _folded(plain: bytes) -> bytes:
+    """Fold at spaces, but not where the next line would begin with a tab: unfolding would lose it."""
     lines: list[bytes] = []
     line = b""
     for word in plain.split(b" "):
-        if line.strip() and len(line) + 1 + len(word) > 76 and word:
+        if line.strip() and word and not word.startswith(b"\t") and len(line) + 1 + len(word) > 76:
             lines.append(line)
             line = word
         else:
-            line = line + b" " + word if line or lines or word == b"" else word
+            line = line + b" " + word if line or word == b"" else word
     lines.append(line)
     return b"\r\n ".join(lines)
 
