@@ -173,6 +173,42 @@ def test_connections_are_kept_alive() -> None:
         assert server.stats()["connections"] == 1
 
 
+def talk(server: Running, *parts: bytes) -> bytes:
+    """Send bytes as they are, each part after something came back for the one before; everything that came back."""
+    host, port = server.url.split("/")[2].split(":")
+    heard = b""
+    with socket.create_connection((host, int(port)), 5) as line:
+        for part in parts:
+            line.sendall(part)
+            heard += line.recv(10_000)
+    return heard
+
+
+def raw_head(*lines: str) -> bytes:
+    token = base64.b64encode(":".join(ALICE).encode()).decode()
+    common = ("POST /EWS/Exchange.asmx HTTP/1.1", "Host: x", "Content-Type: text/xml", f"Authorization: Basic {token}")
+    return "\r\n".join((*common, *lines, "", "")).encode()
+
+
+def test_a_client_that_asks_whether_to_go_on_is_told_to() -> None:
+    body = envelope(GET_INBOX)
+    with running() as server:
+        heard = talk(server, raw_head("Expect: 100-continue", f"Content-Length: {len(body)}"), body)
+        assert heard.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
+
+
+def test_broken_requests_and_clients_that_leave_are_no_bugs() -> None:
+    body = envelope(GET_INBOX)
+    with running() as server:
+        assert b" 400 " in talk(server, raw_head("Content-Encoding: gzip", "Content-Length: 5") + b"abcde")
+        assert b" 400 " in talk(server, raw_head("Transfer-Encoding: chunked") + b"zz\r\nabc")
+        host, port = server.url.split("/")[2].split(":")
+        for sent in (body[:20], body[:-3], body):
+            with socket.create_connection((host, int(port)), 5) as line:
+                line.sendall(raw_head(f"Content-Length: {len(body)}") + sent)
+        assert server.post(GET_INBOX).status == 200
+
+
 # Faults
 
 
