@@ -332,6 +332,7 @@ def test_the_demo_shows_what_it_says_and_leaves_nothing(user: User) -> None:
     done = user.types("demo")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("   ok: ") >= 8
+    assert "\\x" not in done.stdout
     assert list(user.home.iterdir()) == []
     kept = user.types("demo", "-q", "--keep", str(user.home / "kept"))
     assert (kept.returncode, kept.stdout, kept.stderr) == (0, "", "")
