@@ -175,9 +175,9 @@ def _drain(
         tokens = [batch.tokens[step.row.number] for step in ended if step.row.number in batch.tokens]
         tools.state.settle(rows, tokens=tokens)
         bad = [(step, why) for step, why in outcome.failed if isinstance(why, BadItem)]
-        tools.state.fail([(step.row, str(why)) for step, why in bad], now=tools.now())
+        tools.state.fail([(step.row, _why(step, why)) for step, why in bad], now=tools.now())
         report.count(said for step, _ in outcome.rows if (said := word(step)))
-        report.failures += [Failure(_label(step), str(why), why.hint) for step, why in bad]
+        report.failures += [Failure(_label(step), _why(step, why), why.hint) for step, why in bad]
         report.conflicts += [str(step) for step, _ in outcome.rows if isinstance(step, Conflict)]
         size = sum(step.source.hints.size for step, _ in outcome.rows if isinstance(step, Create | Update))
         report.bytes += size
@@ -417,6 +417,11 @@ def word(step: Step) -> str:
 def _label(step: Step) -> str:
     entry = step.row.remote or step.row.local
     return (entry.hints.label or entry.key or entry.id) if entry else f"row {step.row.number}"
+
+
+def _why(step: Step, error: BadItem) -> str:
+    """The reason without the name: the report says that first."""
+    return str(error).removeprefix(_label(step)).lstrip(": ")
 
 
 def words(steps: Iterable[Step]) -> list[str]:

@@ -57,6 +57,9 @@ _DIFFERS = """NOT (linked AND local_here AND remote_here
     AND local_collection = base_collection AND remote_collection = base_collection
     AND (NOT folder OR (local_key = base_key AND remote_key = base_key)))"""
 
+#: What an item showed when it failed. With the flags: of received mail they are all that changes.
+_SEEN = "local_revision || '/' || remote_revision || '/' || local_flags || '/' || remote_flags"
+
 _SCHEMA = f"""
 CREATE TABLE item (
     number INTEGER PRIMARY KEY,
@@ -400,7 +403,7 @@ class State:
         with self._lock:
             rows = self._db.execute(
                 f"""SELECT * FROM item WHERE {_DIFFERS} AND folder = ? AND number > ?
-                      AND NOT (failure != '' AND failed_revision = local_revision || '/' || remote_revision AND failed_at > ?)
+                      AND NOT (failure != '' AND failed_revision = {_SEEN} AND failed_at > ?)
                       AND NOT (NOT linked AND NOT local_here AND NOT folder AND
                                ((? > 0 AND size > ?) OR (sent > 0 AND sent < ? AND remote_flags LIKE '%S%'
                                                          AND remote_flags NOT LIKE '%F%')))
@@ -540,8 +543,7 @@ class State:
         """Set items aside with the reason until they change (or a day has passed)."""
         with self._transaction() as db:
             db.executemany(
-                "UPDATE item SET failure = ?, failed_at = ?, failed_revision = local_revision || '/' || remote_revision "
-                "WHERE number = ?",
+                f"UPDATE item SET failure = ?, failed_at = ?, failed_revision = {_SEEN} WHERE number = ?",
                 [(why, now, row.number) for row, why in failures],
             )
             db.executemany("DELETE FROM journal WHERE token = ?", [(token,) for token in tokens])

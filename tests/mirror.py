@@ -99,7 +99,8 @@ class Ran:
 
 
 def digest(data: bytes) -> str:
-    return hashlib.sha256(data.replace(b"\r\n", b"\n")).hexdigest()[:16]
+    """Of a file on disk. What the server holds is to be given LF line ends first, once: CR CR LF becomes CR LF."""
+    return hashlib.sha256(data).hexdigest()[:16]
 
 
 def server_view(mailbox: Mailbox) -> View:
@@ -110,7 +111,7 @@ def server_view(mailbox: Mailbox) -> View:
     def look(folder: Folder, above: str) -> None:
         here = path_of(above, folder.name, is_inbox=folder is mailbox.folder("inbox"))
         if folder.folder_class.startswith("IPF.Note") and not folder.hidden:
-            found[here] = Counter((digest(item.mime), item_flags(item)) for item in folder.items.values())
+            found[here] = Counter((digest(item.mime.replace(b"\r\n", b"\n")), item_flags(item)) for item in folder.items.values())
         for child in folder.children:
             look(child, here)
 

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -294,6 +295,19 @@ def test_a_run_that_is_stopped_says_so_and_the_next_goes_on(number: int, code: i
         assert len(user.messages()) == 2000
 
 
+def test_a_run_that_waits_for_a_silent_server_can_be_stopped(ready: User, url: str) -> None:
+    fault = {"operation": "GetItem", "nth": 1, "times": 9, "fault": "hang"}
+    address = url.replace("EWS/Exchange.asmx", "sandbox/faults")
+    request = urllib.request.Request(address, json.dumps(fault).encode(), {"Content-Type": "application/json"})
+    urllib.request.urlopen(request, timeout=10).close()
+    with subprocess.Popen(ready.line("sync"), env=ready.environment(), stderr=subprocess.PIPE, text=True) as run:
+        time.sleep(3)
+        assert run.poll() is None
+        run.send_signal(signal.SIGINT)
+        _, said = run.communicate(timeout=2 * boundary.GRACE)
+    assert (run.returncode, said) == (130, "ews-bridge: interrupted\n")
+
+
 def test_a_closed_pipe_is_quiet(ready: User) -> None:
     reader, writer = os.pipe()
     os.close(reader)
@@ -318,6 +332,7 @@ def test_the_demo_shows_what_it_says_and_leaves_nothing(user: User) -> None:
     done = user.types("demo")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("   ok: ") >= 8
+    assert "\\x" not in done.stdout
     assert list(user.home.iterdir()) == []
     kept = user.types("demo", "-q", "--keep", str(user.home / "kept"))
     assert (kept.returncode, kept.stdout, kept.stderr) == (0, "", "")

@@ -358,6 +358,29 @@ def test_what_was_made_in_spite_of_a_refusal_is_not_made_twice(server: Running) 
     assert len(entries(folder(server))) == 2
 
 
+@pytest.mark.parametrize("answer", [Reply(404, b"<html>404.13</html>", {}), None], ids=["404", "hangs up"])
+def test_a_message_too_large_for_the_server_is_named_and_the_others_go_up(server: Running, answer: Reply | None) -> None:
+    def hook(body: bytes, forward: Callable[[], Reply]) -> Reply | None:
+        return answer if len(body) > 10_000_000 else forward()
+
+    with relay(server.url, hook) as between:
+        items = [new(1), new(2, content=mail(2, "x" * 9_000_000)), new(3)]
+        results = {source.key: result for source, result in folder(server, url=between.url).create(items)}
+    bad = results.pop("<2@example.test>")
+    assert isinstance(bad, BadItem)
+    assert "larger" in bad.hint
+    assert all(isinstance(result, Entry) for result in results.values())
+
+
+@pytest.mark.parametrize("busy", ["error:ErrorServerBusy", "busy:1000"])
+def test_a_creation_that_is_refused_for_ever_ends_the_run_but_makes_nothing_twice(server: Running, busy: str) -> None:
+    store = folder(server)
+    server.faults({"operation": "CreateItem", "fault": busy, "times": 99})
+    with pytest.raises(Unavailable):
+        list(store.create([new(1), new(2)]))
+    assert not entries(store)
+
+
 def test_contents_are_taken_one_after_the_other(server: Running) -> None:
     alive: list[int] = []
 

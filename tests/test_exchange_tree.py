@@ -129,7 +129,10 @@ def test_a_server_that_chokes_on_the_full_request_is_asked_in_parts(server: Runn
     server.switch(hierarchy_500=True)
     found, cursor = full(tree_of(server))
     assert found == expected
-    assert cursor
+    server.alice.create_folder(server.alice.folder("inbox"), "fresh")
+    scan = changes(tree_of(server), cursor, found)
+    assert [entry.key for entry in scan.entries] == ["INBOX/fresh"]
+    assert not scan.first
 
 
 def test_a_forgotten_state_lists_everything(server: Running) -> None:

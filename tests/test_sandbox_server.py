@@ -150,19 +150,20 @@ def test_answers_are_compressed_only_when_both_sides_want_it() -> None:
 
 
 def test_the_round_trip_time_is_added_without_blocking_others() -> None:
-    with running(options=Options(rtt_ms=200)) as server, requests.Session() as session:
+    with running(options=Options(rtt_ms=300)) as server, requests.Session() as session:
         session.auth = ALICE
         session.post(server.url, data=envelope(GET_INBOX), headers=HEAD, timeout=10)
         begin = time.monotonic()
         session.post(server.url, data=envelope(GET_INBOX), headers=HEAD, timeout=10)
-        assert 0.2 <= time.monotonic() - begin < 0.4
+        assert time.monotonic() - begin >= 0.3
         begin = time.monotonic()
-        threads = [threading.Thread(target=server.post, args=(GET_INBOX,)) for _ in range(8)]
+        threads = [threading.Thread(target=server.post, args=(GET_INBOX,)) for _ in range(16)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert 0.4 <= time.monotonic() - begin < 1.2  # a new connection costs one round more
+        # A new connection costs one round more; one after the other they would take 9.6 s.
+        assert 0.6 <= time.monotonic() - begin < 5
 
 
 def test_connections_are_kept_alive() -> None:
@@ -171,6 +172,42 @@ def test_connections_are_kept_alive() -> None:
         for _ in range(5):
             session.post(server.url, data=envelope(GET_INBOX), headers=HEAD, timeout=10)
         assert server.stats()["connections"] == 1
+
+
+def talk(server: Running, *parts: bytes) -> bytes:
+    """Send bytes as they are, each part after something came back for the one before; everything that came back."""
+    host, port = server.url.split("/")[2].split(":")
+    heard = b""
+    with socket.create_connection((host, int(port)), 5) as line:
+        for part in parts:
+            line.sendall(part)
+            heard += line.recv(10_000)
+    return heard
+
+
+def raw_head(*lines: str) -> bytes:
+    token = base64.b64encode(":".join(ALICE).encode()).decode()
+    common = ("POST /EWS/Exchange.asmx HTTP/1.1", "Host: x", "Content-Type: text/xml", f"Authorization: Basic {token}")
+    return "\r\n".join((*common, *lines, "", "")).encode()
+
+
+def test_a_client_that_asks_whether_to_go_on_is_told_to() -> None:
+    body = envelope(GET_INBOX)
+    with running() as server:
+        heard = talk(server, raw_head("Expect: 100-continue", f"Content-Length: {len(body)}"), body)
+        assert heard.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
+
+
+def test_broken_requests_and_clients_that_leave_are_no_bugs() -> None:
+    body = envelope(GET_INBOX)
+    with running() as server:
+        assert b" 400 " in talk(server, raw_head("Content-Encoding: gzip", "Content-Length: 5") + b"abcde")
+        assert b" 400 " in talk(server, raw_head("Transfer-Encoding: chunked") + b"zz\r\nabc")
+        host, port = server.url.split("/")[2].split(":")
+        for sent in (body[:20], body[:-3], body):
+            with socket.create_connection((host, int(port)), 5) as line:
+                line.sendall(raw_head(f"Content-Length: {len(body)}") + sent)
+        assert server.post(GET_INBOX).status == 200
 
 
 # Faults
@@ -191,12 +228,12 @@ def test_drop_loses_the_request_and_lost_reply_only_the_answer() -> None:
 
 def test_late_carries_the_request_out_after_the_connection_died() -> None:
     with running() as server:
-        server.faults({"operation": "CreateFolder", "fault": "late:0.3"})
+        server.faults({"operation": "CreateFolder", "fault": "late:1"})
         with pytest.raises(requests.ConnectionError):
             server.post(CREATE_FOLDER)
         assert folders(server) == []
         assert server.stats()["late"] == 1
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 10
         while not folders(server) and time.monotonic() < deadline:
             time.sleep(0.02)
         assert folders(server) == ["New"]

@@ -26,30 +26,50 @@ from ews_bridge.errors import GRAVITY
 from ews_bridge.errors import EwsBridgeError
 from ews_bridge.errors import UsageError
 
-INTERRUPTED, CLOSED_PIPE, TERMINATED = (128 + each for each in (signal.SIGINT, signal.SIGPIPE, signal.SIGTERM))
+CLOSED_PIPE = 128 + signal.SIGPIPE
+GRACE = 3.0  # seconds that a run may take to end after a signal; what it has not finished then, the next run finds
 
 
-class Terminated(BaseException):
-    """SIGTERM: end as orderly as after ^C. No Exception, so that nothing takes it for a failure of its own."""
+class Stopped(BaseException):
+    """SIGINT or SIGTERM: end in good order. No Exception, so that nothing takes it for a failure of its own."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.code = 128 + number
+        self.word = "interrupted" if number == signal.SIGINT else "terminated"
 
 
 def run(action: Callable[[], int]) -> int:
     """Carry the program out; its exit code, whatever happens."""
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     try:
         code = guarded(action)
         sys.stdout.flush()
-    except (KeyboardInterrupt, click.Abort):
-        output.complain("interrupted")
-        return INTERRUPTED
-    except Terminated:
-        output.complain("terminated")
-        return TERMINATED
+    except Stopped as stopped:
+        signal.setitimer(signal.ITIMER_REAL, 0)  # it did end in good order
+        output.complain(stopped.word)
+        return stopped.code
     except BrokenPipeError:
         # Whoever read our output has seen enough. Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLOSED_PIPE
     return code
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    """Unwind, so that what is open is closed. Workers that wait for a server, or a second signal, end it where it stands."""
+
+    stopped = Stopped(number)
+
+    def give_up(again: int, frame: FrameType | None) -> None:
+        os.write(sys.stderr.fileno(), f"ews-bridge: {stopped.word}\n".encode())
+        os._exit(stopped.code)  # as safe as a crash, which is what the state is made for
+
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
+        signal.signal(each, give_up)
+    signal.setitimer(signal.ITIMER_REAL, GRACE)
+    raise stopped
 
 
 def guarded(action: Callable[[], int], *, account: str = "", failed: Callable[[EwsBridgeError], None] | None = None) -> int:
@@ -64,7 +84,7 @@ def guarded(action: Callable[[], int], *, account: str = "", failed: Callable[[E
     except click.ClickException as error:
         error.show()
         return UsageError.exit_code
-    except (BrokenPipeError, click.exceptions.Exit, click.Abort):
+    except (BrokenPipeError, click.exceptions.Exit):
         raise
     except Exception:  # noqa: BLE001  (the boundary)
         _tell_bug(account)
@@ -74,10 +94,6 @@ def guarded(action: Callable[[], int], *, account: str = "", failed: Callable[[E
 def gravest(codes: Iterable[int]) -> int:
     """The exit code for several accounts. One that has no place in GRAVITY (usage) comes before all that have."""
     return min(codes, key=lambda code: GRAVITY.index(code) if code in GRAVITY else -1, default=0)
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise Terminated
 
 
 def _tell_bug(account: str) -> None:

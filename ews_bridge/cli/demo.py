@@ -67,8 +67,9 @@ class Stage:
         return otherclient.Owner(self.url, address, PASSWORD)
 
     def say(self, text: str = "") -> None:
-        self.shown.append(text)
-        self.given.say(text)
+        for line in text.split("\n"):
+            self.shown.append(line)
+            self.given.say(line)
 
     def seen(self, claim: str, holds: bool) -> None:
         if not holds:

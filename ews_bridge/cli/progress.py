@@ -68,7 +68,7 @@ class Progress:
             self._shown = False  # a worker that is late must not draw below the summary
 
     def _draw(self, now: float) -> None:
-        if not self._shown or not self._name:
+        if not self._shown or not self._name or self._total == 0:
             return
         self._drawn, self._visible = now, True
         text = line(f"{self._account}: {self._name}", self._items, self._total, self._bytes, now - self._began)

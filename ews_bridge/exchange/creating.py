@@ -1,7 +1,7 @@
 """New items in an Exchange folder (`folder.ExchangeFolder`), and finding by token those that we made before.
 
 A creation is sent once. Where the server refuses a request as a whole, our tokens tell which of its items were made all the
-same, and only the others are sent again; where the outcome is unknown (`Lost`), the journal's `recover` looks later.
+same, and only the others are sent again; where the outcome is unknown (`faults.Lost`), the journal's `recover` looks later.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pybase64
 
 from ews_bridge.errors import BadItem
 from ews_bridge.errors import Busy
+from ews_bridge.errors import Unavailable
 from ews_bridge.exchange import asking
 from ews_bridge.exchange import bulk
 from ews_bridge.exchange import faults
@@ -36,6 +37,8 @@ CREATE_BYTES = 4_000_000
 #: FindItem with a restriction gives at most 250 results (protocol.md B9).
 FIND_TOKENS = 50
 TRIES = 4
+#: So many bytes may be beyond what the server takes (limits from 10 MB to 64 MB are usual, protocol.md B11).
+LARGE = 8_000_000
 
 #: What passes by itself, said of one item.
 PASSING = faults.PASSING | {faults.BUSY, "ErrorBatchProcessingStopped"}
@@ -101,50 +104,68 @@ def _create(folder: Folder, batch: Sequence[_Draft]) -> Results:
     for attempt in range(1, TRIES + 1):
         try:
             answers = bulk.call(folder.connection, asking.create_items(folder.id, (one.xml for one in rest)), repeat=False)
-        except (Busy, faults.Fault) as refusal:
+        except (Busy, faults.Fault, faults.Lost) as error:
+            if not isinstance(error, Busy) and not _is_final(error, rest):
+                raise
             made = find(folder, [one.new.token for one in rest])
-            for one in rest:
-                if one.new.token in made:
-                    yield one.source, made[one.new.token]
+            yield from ((one.source, made[one.new.token]) for one in rest if one.new.token in made)
             rest = [one for one in rest if one.new.token not in made]
-            if rest and not isinstance(refusal, Busy) and refusal.code not in PASSING:
-                yield from _refused(folder, rest, refusal)
+            if rest and not isinstance(error, Busy):
+                yield from _refused(folder, rest, error)
                 return
             if rest and attempt == TRIES:
                 raise
         else:
             if len(answers) != len(rest):
                 raise faults.Lost(f"the server answered {len(answers)} of {len(rest)} new items")
-            later: list[_Draft] = []
-            for one, answer in zip(rest, answers, strict=True):
-                if not answer.ok and answer.code in PASSING and attempt < TRIES:
-                    later.append(one)
-                else:
-                    yield one.source, _created(folder, one, answer)
+            later = [one for one, answer in zip(rest, answers, strict=True) if not answer.ok and answer.code in PASSING]
+            yield from _results(folder, rest, answers)
             rest = later
+            if rest and attempt == TRIES:
+                raise Unavailable(f"the server does not take {name_of(rest[0].source)} now")
         if not rest:
             return
 
 
-def _refused(folder: Folder, rest: Sequence[_Draft], refusal: faults.Fault) -> Results:
+def _is_final(error: Unavailable, rest: Sequence[_Draft]) -> bool:
+    """Whether the server will not carry the request out later: it said no, or hung up on a body too large for it to read."""
+    if isinstance(error, faults.Fault):
+        return error.code not in PASSING
+    return isinstance(error, faults.Lost) and error.reached and len(rest) == 1 and rest[0].size > LARGE
+
+
+def _results(folder: Folder, batch: Sequence[_Draft], answers: Sequence[soap.Message]) -> Results:
+    """What became of each; what is to be sent again is left out. A full mailbox is raised after the others are told."""
+    full: Unavailable | None = None
+    for one, answer in zip(batch, answers, strict=True):
+        ident, key = new_id(answer)
+        if answer.ok and ident:
+            yield one.source, _entry(folder, one, ident, key)
+        elif answer.ok:
+            full = faults.Lost("the server created an item and did not say which")
+        elif answer.code in FULL:
+            full = faults.fault(answer.code, answer.text)
+        elif answer.code not in PASSING:
+            yield one.source, BadItem(f"{name_of(one.source)} cannot be uploaded: {answer.why()}")
+    if full:
+        raise full
+
+
+def _refused(folder: Folder, rest: Sequence[_Draft], refusal: Unavailable) -> Results:
     """A batch that the server does not take as a whole: one by one, to find out which it is."""
     if len(rest) > 1:
         for one in rest:
             yield from _create(folder, [one])
-    else:
-        error = BadItem(f"{name_of(rest[0].source)} cannot be uploaded: {refusal}")
-        error.hint = refusal.hint
-        yield rest[0].source, error
+        return
+    (one,) = rest
+    if isinstance(refusal, faults.Lost) and not folder.connection.answers():
+        raise refusal
+    # IIS says 404 to what is beyond its limit (404.13), or hangs up.
+    hint = "the message is probably larger than the server takes" if one.size > LARGE else refusal.hint
+    yield one.source, BadItem(f"{name_of(one.source)} cannot be uploaded: {refusal}", hint=hint)
 
 
-def _created(folder: Folder, one: _Draft, answer: soap.Message) -> Entry | Failed:
-    if not answer.ok:
-        if answer.code in FULL | PASSING:
-            raise faults.fault(answer.code, answer.text, answer.wait)
-        return BadItem(f"{name_of(one.source)} cannot be uploaded: {answer.why()}")
-    ident, key = new_id(answer)
-    if not ident:
-        raise faults.Lost("the server created an item and did not say which")
+def _entry(folder: Folder, one: _Draft, ident: str, key: str) -> Entry:
     flags = one.new.flags - {Flag.TRASHED}
     hints = Hints(token=one.new.token, size=one.size, sent=one.source.hints.sent, label=one.source.hints.label)
     return Entry(ident, one.new.key, key if Flag.DRAFT in flags else "", flags, folder.collection, hints)

@@ -32,7 +32,19 @@ from ews_bridge.model import Flags
 from ews_bridge.model import Hints
 
 #: The elements that are mail; the others that may lie in a mail folder are shown as a readable message (`rebuilt.py`).
-MAIL = frozenset({"Message", "MeetingMessage", "MeetingRequest", "MeetingResponse", "MeetingCancellation", "PostItem", "Item"})
+#: (Reports are Messages; servers call an item of a kind of their own an Item.)
+MAIL = frozenset(
+    {
+        "Item",
+        "MeetingCancellation",
+        "MeetingMessage",
+        "MeetingRequest",
+        "MeetingResponse",
+        "Message",
+        "PostItem",
+        "SharingMessage",
+    }
+)
 
 #: Extended properties by their name: the number of a tag, or (property set, name).
 Extended = Mapping[int | tuple[str, str], Sequence[str]]

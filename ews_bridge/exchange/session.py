@@ -248,7 +248,7 @@ class Connection:
             response = line.session.post(
                 self.settings.url,
                 data=data,
-                headers={"X-AnchorMailbox": self.settings.email},
+                headers={"X-AnchorMailbox": self.settings.email.encode()},
                 timeout=(min(CONNECT, self.settings.timeout), self.settings.timeout),
                 verify=self.settings.ca_file or None,
                 proxies={"http": self.settings.proxy, "https": self.settings.proxy} if self.settings.proxy else None,

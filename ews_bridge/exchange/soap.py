@@ -83,10 +83,9 @@ def messages(root: etree._Element) -> list[Message]:
     return [_message(element) for element in found if isinstance(element.tag, str)]
 
 
-def text(element: etree._Element, path: str) -> str:
-    """The text of the first descendant on this path (names in the types namespace), "" when absent."""
-    found = element.find("/".join(f"{{{TYPES}}}{step}" for step in path.split("/")))
-    return (found.text or "") if found is not None else ""
+def text(element: etree._Element, name: str) -> str:
+    """The text of a child in the types namespace, "" when absent."""
+    return element.findtext(f"{{{TYPES}}}{name}") or ""
 
 
 def attribute(element: etree._Element, name: str, attribute: str) -> str:

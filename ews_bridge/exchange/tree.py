@@ -93,7 +93,7 @@ class ExchangeTree:
                     return
             except bulk.StateLost:
                 pass
-        nodes, vanished, state = self._everything()
+        nodes, _, state = self._changes("")
         yield Scan(self._entries(nodes), cursor=state, first=True, last=True)
 
     def probe(self) -> dict[str, str]:
@@ -160,16 +160,18 @@ class ExchangeTree:
             raise BadItem(f"folder {entry.key} belongs to the mailbox and cannot be moved")
         old_parent, _, old = now.key.rpartition("/")
         parent, _, component = path.rpartition("/")
+        ident = entry.id
         try:
             if parent != old_parent:
-                bulk.single(self.connection, asking.move_folder(entry.id, self._parent_id(parent)), repeat=False)
+                moved = bulk.single(self.connection, asking.move_folder(ident, self._parent_id(parent)), repeat=False)
+                ident = _folder_id(moved.element)
             if component != old:
-                bulk.single(self.connection, asking.rename_folder(entry.id, unescape(component)), repeat=False)
+                bulk.single(self.connection, asking.rename_folder(ident, unescape(component)), repeat=False)
         except faults.Fault as error:
             raise BadItem(f"folder {entry.key} cannot become {path}: {error}") from error
         finally:
             self._paths = {}
-        return Entry(entry.id, path, hints=now.hints)
+        return Entry(ident, path, hints=now.hints)
 
     def delete(self, entry: Entry) -> None:
         """Into Deleted Items, when there is nothing in it, hidden from us or not."""
@@ -215,35 +217,29 @@ class ExchangeTree:
     # ---- listing
 
     def _changes(self, state: str) -> tuple[dict[str, _Node], dict[str, None], str]:
-        """Everything since a state: (changed folders, those that are gone, the new state)."""
+        """Everything since a state: (changed folders, those that are gone, the new state).
+
+        Some servers answer HTTP 500 to this with properties: then the ids, and the properties in batches (akonadi.md §4).
+        """
+        try:
+            return self._pages(state, asking.FOLDER_FIELDS, tries=2)
+        except (faults.Fault, faults.Lost) as error:
+            if isinstance(error, faults.Lost) and not error.reached:
+                raise
+        ids, vanished, after = self._pages(state, "", tries=0)
+        return self._described(ids), vanished, after
+
+    def _pages(self, state: str, fields: str, *, tries: int) -> tuple[dict[str, _Node], dict[str, None], str]:
         nodes: dict[str, _Node] = {}
         vanished: dict[str, None] = {}
         while True:
-            page = bulk.sync_hierarchy(self.connection, state, asking.FOLDER_FIELDS)
+            page = bulk.sync_hierarchy(self.connection, state, fields, tries=tries)
             _take(page, nodes, vanished)
             state = page.state
             if page.last:
                 return nodes, vanished, state
 
-    def _everything(self) -> tuple[dict[str, _Node], dict[str, None], str]:
-        """All folders. Some servers answer HTTP 500 to this with properties: then the ids, and the rest in batches."""
-        try:
-            return self._changes("")
-        except (faults.Fault, faults.Lost) as error:
-            if isinstance(error, faults.Lost) and not error.reached:
-                raise
-            return self._everything_in_parts()
-
-    def _everything_in_parts(self) -> tuple[dict[str, _Node], dict[str, None], str]:
-        ids: dict[str, _Node] = {}
-        vanished: dict[str, None] = {}
-        state = ""
-        while True:
-            page = bulk.sync_hierarchy(self.connection, state, "")
-            _take(page, ids, vanished)
-            state = page.state
-            if page.last:
-                break
+    def _described(self, ids: Mapping[str, _Node]) -> dict[str, _Node]:
         nodes: dict[str, _Node] = {}
         answers = bulk.get_folders(self.connection, [asking.folder_id(ident) for ident in ids], asking.FOLDER_FIELDS)
         for ident, answer in zip(ids, answers, strict=True):
@@ -253,7 +249,7 @@ class ExchangeTree:
             elif answer.code not in _GONE:
                 # A folder left out would look deleted.
                 raise Unavailable(f"a folder cannot be read: {answer.why()}")
-        return nodes, vanished, state
+        return nodes
 
     def _merged(self, changed: dict[str, _Node], vanished: Mapping[str, None], known: Known) -> tuple[Entry, ...] | None:
         """The changed folders and the known ones whose paths changed with them; None when a parent is missing."""

@@ -1,8 +1,13 @@
 """An Exchange server that fits in memory: for the demo, for the tests, and for whoever tries a client.
 
-It speaks EWS over HTTP as Exchange 2019 does, strictly, and imports nothing of ews_bridge outside this package.
+It speaks EWS over HTTP as Exchange Server 2019 does, as strictly, and imports nothing of ews_bridge outside this package.
 
-    server.py     run one; frontend.py  HTTP, `/sandbox/`; auth.py, soap.py, faults.py; grammar.py, vocabulary.py  the schema
-    operations/   what each EWS operation does          ->  world.py and the rest: mailboxes, properties, MIME, search
-    seed.py       mailboxes to begin with
+    server.py                     start one: in a thread, or as a process (`python -m ews_bridge.sandbox`)
+    frontend.py auth.py faults.py HTTP and sign-in; `/sandbox/`: counters, faults and quirks on demand
+    soap.py                       envelopes and faults
+    grammar.py notation.py        requests are checked against the schema in vocabulary.py and vocabulary_items.py
+    operations/                   what each EWS operation does, on the mailboxes of world.py
+    seed.py demo.py               what the mailboxes hold at first
+
+Not there: autodiscover, subscriptions and streaming notifications, availability, rules, delegates, export and upload.
 """

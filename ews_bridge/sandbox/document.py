@@ -16,7 +16,7 @@ from .mimetree import Part
 from .mimetree import parse
 
 TAGS = re.compile(r"<(?:style|script|head)\b.*?</(?:style|script|head)\s*>|<!--.*?-->|<[^>]*>", re.IGNORECASE | re.DOTALL)
-LONG_LINE = re.compile(rb"[^\r\n]{990}")
+LONG_LINE = re.compile(rb"\n[^\n]{990}")
 BREAKS = re.compile(r"<br\s*/?>|</p\s*>|</div\s*>|</tr\s*>|</h\d\s*>", re.IGNORECASE)
 CONTENT_HEADERS = ("content-type", "content-transfer-encoding", "content-disposition", "content-id", "mime-version")
 
@@ -144,9 +144,9 @@ def _body_of(document: Document) -> tuple[list[Header], bytes]:
 
 
 def _text_part(subtype: str, text: str) -> tuple[list[Header], bytes]:
-    content = re.sub(r"\r\n|\r|\n", "\r\n", text).encode("utf-8", "replace")
+    content = with_crlf(text.encode("utf-8", "replace"))
     headers: list[Header] = [("Content-Type", f'text/{subtype}; charset="utf-8"'.encode())]
-    if content.isascii() and not LONG_LINE.search(content):
+    if content.isascii() and not has_long_line(content):
         return [*headers, ("Content-Transfer-Encoding", b"7bit")], content
     return [*headers, ("Content-Transfer-Encoding", b"base64")], base64_lines(content)
 
@@ -191,16 +191,22 @@ def make_boundary(parts: list[bytes]) -> bytes:
         digest.update(b"again")
 
 
+def has_long_line(content: bytes) -> bool:
+    """Whether a line is too long to be sent as it is (RFC 5322 2.1.1: 998 characters)."""
+    # The pattern begins with a literal: without it the search would begin anew at every byte of every line.
+    return (len(content) > 990 and content.find(b"\n", 0, 991) < 0) or LONG_LINE.search(content) is not None
+
+
+def with_crlf(content: bytes) -> bytes:
+    """The content with CRLF for every line end, be it CR, LF or both."""
+    if content.count(b"\n") == content.count(b"\r") == content.count(b"\r\n"):
+        return content
+    return content.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
+
+
 def base64_lines(content: bytes) -> bytes:
     """Base64 in lines of 76 with CRLF."""
     return bytes(pybase64.encodebytes(content)).replace(b"\n", b"\r\n")
-
-
-def body_text(document: Document) -> str:
-    """The plain text of a message, made from the HTML if it has no text of its own."""
-    if document.text is not None:
-        return document.text
-    return plain_from_html(document.html or "")
 
 
 def plain_from_html(markup: str) -> str:

@@ -158,6 +158,8 @@ class Sandbox:
             return await self._route(request)
         except ConnectionError:  # the client has gone
             return web.Response()
+        except web.RequestPayloadError:  # a broken chunk or a broken compression
+            return web.Response(status=400)
         except Exception:  # noqa: BLE001  (the other boundary: of what happens before and after an operation)
             return web.Response(status=500, body=self._bug(), headers={"Content-Type": CONTENT_TYPE})
 
@@ -201,6 +203,9 @@ class Sandbox:
         """The request's body; None when it is larger than the limit."""
         if (request.content_length or 0) > self.options.request_limit:
             return None
+        if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
+            # What .NET and curl wait for before they send a body; aiohttp leaves it to its routes.
+            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         parts, size = [], 0
         async for part in request.content.iter_any():
             size += len(part)

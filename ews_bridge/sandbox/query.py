@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from . import content
 from . import fields
+from . import folder_properties
 from . import headers as hdr
 from . import properties
 from .errors import ItemError
@@ -294,7 +295,9 @@ def _folder_getter(path: Element) -> tuple[Getter[Folder], Parser]:
     if local(path) == "ExtendedFieldURI":
         found = path_of(path)
         kind = found.type.removesuffix("Array")
-        return lambda folder: properties.read_folder(folder, found.name, found.type), lambda text: parse_value(kind, [text])
+        return lambda folder: folder_properties.read_folder(folder, found.name, found.type), lambda text: parse_value(
+            kind, [text]
+        )
     uri = path.get("FieldURI") or ""
     getters: dict[str, tuple[Getter[Folder], str]] = {
         "folder:DisplayName": (lambda folder: folder.name, "String"),

@@ -7,12 +7,12 @@ broken is kept as it came rather than repaired or dropped.
 from __future__ import annotations
 
 import binascii
-import re
 
 from . import headers as hdr
-from .document import LONG_LINE
 from .document import base64_lines
+from .document import has_long_line
 from .document import make_boundary
+from .document import with_crlf
 from .document import write_headers
 from .headers import Header
 from .mimetree import Part
@@ -45,8 +45,7 @@ TRACE = ("received", "return-path", "delivered-to")
 STRUCTURE = ("content-type", "content-transfer-encoding", "mime-version")
 PROTECTED = ("multipart/signed", "multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime")
 RECIPIENTS = ("from", "sender", "reply-to", "to", "cc", "bcc")
-WELL_KNOWN = {name.lower(): name for name in ORDER}
-CRLF_NEEDED = re.compile(rb"(?<!\r)\n|\r(?!\n)")
+RANKS = dict.fromkeys(TRACE, -1) | {name.lower(): rank for rank, name in enumerate(ORDER)}
 
 
 def render(raw: bytes, changes: list[tuple[str, bytes | None]], *, regenerate: bool) -> bytes:
@@ -65,10 +64,9 @@ def render(raw: bytes, changes: list[tuple[str, bytes | None]], *, regenerate: b
 
 def _arrange(headers: list[Header]) -> list[Header]:
     """Trace headers, then the known ones in ORDER, then the others as they came; repeated ones keep their order."""
-    trace = [one for one in headers if one[0].lower() in TRACE]
-    known = [(name, value) for name in ORDER for key, value in headers if key.lower() == name.lower()]
-    others = [one for one in headers if one[0].lower() not in TRACE and one[0].lower() not in WELL_KNOWN]
-    return [*trace, *known, *others]
+    ranked = [(RANKS.get(header[0].lower(), len(RANKS)), header) for header in headers]
+    ranked.sort(key=lambda pair: pair[0])
+    return [header for _, header in ranked]
 
 
 def _render_value(name: str, value: bytes) -> bytes:
@@ -102,14 +100,15 @@ def _undecodable(plain: bytes) -> bool:
 
 
 def _folded(plain: bytes) -> bytes:
+    """Fold at spaces, but not where the next line would begin with a tab: unfolding would lose it."""
     lines: list[bytes] = []
     line = b""
     for word in plain.split(b" "):
-        if line.strip() and len(line) + 1 + len(word) > 76 and word:
+        if line.strip() and word and not word.startswith(b"\t") and len(line) + 1 + len(word) > 76:
             lines.append(line)
             line = word
         else:
-            line = line + b" " + word if line or lines or word == b"" else word
+            line = line + b" " + word if line or word == b"" else word
     lines.append(line)
     return b"\r\n ".join(lines)
 
@@ -122,7 +121,7 @@ def _render_body(part: Part) -> tuple[list[Header], bytes]:
     if part.children:
         return _render_multipart(part)
     if part.type.startswith(("multipart/", "message/")):
-        return _structure(part), _crlf(body)
+        return _structure(part), with_crlf(body)
     if part.encoding == "base64":
         exact = exact_base64(body)
         if exact is None:
@@ -141,14 +140,14 @@ def _render_body(part: Part) -> tuple[list[Header], bytes]:
 
 def _encode_text(content: bytes) -> tuple[bytes, bytes]:
     """7bit for short ASCII lines, quoted-printable if mostly ASCII, else base64; line ends become CRLF."""
-    content = _crlf(content)
-    if content.isascii() and not LONG_LINE.search(content) and b"\0" not in content:
+    content = with_crlf(content)
+    if content.isascii() and not has_long_line(content) and b"\0" not in content:
         return b"7bit", content
     foreign = len(content) - len(content.translate(None, bytes(range(128, 256))))
     if foreign * 6 > len(content) or b"\0" in content:
         return b"base64", base64_lines(content)
     encoded = binascii.b2a_qp(content, istext=True)
-    return b"quoted-printable", _crlf(encoded)
+    return b"quoted-printable", with_crlf(encoded)
 
 
 def _render_multipart(part: Part) -> tuple[list[Header], bytes]:
@@ -164,11 +163,11 @@ def _render_multipart(part: Part) -> tuple[list[Header], bytes]:
     pieces = [b"--" + boundary + b"\r\n" + one + b"\r\n" for one in rendered]
     preamble = part.raw[slice(*part.preamble)].strip()
     if preamble and b"multi-part" not in preamble.lower() and b"multipart" not in preamble.lower():
-        pieces.insert(0, _crlf(preamble) + b"\r\n")
+        pieces.insert(0, with_crlf(preamble) + b"\r\n")
     pieces.append(b"--" + boundary + b"--\r\n")
     epilogue = part.raw[slice(*part.epilogue)]
     if epilogue.strip():
-        pieces.append(_crlf(epilogue))
+        pieces.append(with_crlf(epilogue))
     kind = part.type.encode("utf-8", "surrogateescape")
     extra = b"".join(_parameter(name, text) for name, text in part.parameters.items() if name != "boundary")
     return [("Content-Type", kind + b';\r\n boundary="' + boundary + b'"' + extra)], b"".join(pieces)
@@ -190,7 +189,3 @@ def _content_type(part: Part) -> list[Header]:
 def _structure(part: Part) -> list[Header]:
     """Content-Type and Content-Transfer-Encoding exactly as they came: a signature depends on them."""
     return [one for one in part.headers if one[0].lower() in ("content-type", "content-transfer-encoding")]
-
-
-def _crlf(content: bytes) -> bytes:
-    return CRLF_NEEDED.sub(b"\r\n", content)

@@ -9,11 +9,12 @@ from lxml import etree
 
 from . import elements
 from . import fields
+from . import folder_properties
 from . import headers as hdr
+from . import parts
 from . import properties
 from .errors import ItemError
 from .fields import Field
-from .fields import Look
 from .mapi import PropertyPath
 from .mapi import append_property
 from .mapi import path_of
@@ -23,6 +24,7 @@ from .markup import is_true
 from .markup import put
 from .markup import set_attribute
 from .markup import t
+from .parts import Look
 from .store import Folder
 from .store import Item
 
@@ -182,7 +184,7 @@ class FolderShape:
         for name in elements.FOLDER_ORDER[1:]:
             if name == "ExtendedProperty":
                 for path in self.extended:
-                    value = properties.read_folder(folder, path.name, path.type)
+                    value = folder_properties.read_folder(folder, path.name, path.type)
                     if value is not None:
                         append_property(element, path, value)
             elif name in self.wanted:
@@ -204,7 +206,7 @@ def _paint_folder_part(element: Element, name: str, folder: Folder, kind: str) -
     elif name == "ChildFolderCount":
         put(element, t(name), str(len(folder.children)))
     elif name == "EffectiveRights":
-        fields.put_rights(element, folder=True)
+        parts.put_rights(element, folder=True)
     elif name == "DistinguishedFolderId":
         if folder.distinguished:
             put(element, t(name), folder.distinguished)

@@ -20,7 +20,6 @@ from .classify import classify
 from .document import Outline
 from .document import outline
 from .errors import ItemError
-from .mapi import Bag
 from .mimetree import parse
 from .store import Envelope
 from .store import Folder as Folder
@@ -107,9 +106,6 @@ class World:
 
     def bytes16(self) -> bytes:
         return self.random.getrandbits(128).to_bytes(16, "big")
-
-    def by_guid(self, guid: str) -> Mailbox | None:
-        return next((mailbox for mailbox in self.users.values() if mailbox.guid == guid), None)
 
     def envelope(self, item: Item) -> Envelope:
         """What the item's headers say; the last few thousand are remembered."""
@@ -394,10 +390,6 @@ class Mailbox:
 
     def folder_change_key(self, folder: Folder) -> str:
         return ids.change_key(FOLDER_KINDS.get(folder.folder_class[:8], 1), self.replica, folder.change)
-
-    def properties(self) -> Bag:
-        """The properties of the mailbox's root folder."""
-        return self.root.props
 
 
 FOLDER_KINDS = {"IPF.Appo": 2, "IPF.Cont": 3, "IPF.Task": 4}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 
 from .. import content
-from .. import fields
 from .. import ids
+from .. import parts
 from .. import properties
 from ..classify import classify
 from ..document import Attachment
@@ -58,7 +58,7 @@ def create_attachment(call: Call, request: Element) -> Element:
             _touch(call, item)
             into = put(answer.success(), t(local(node)))
             identifier = put(into, t("AttachmentId"))
-            identifier.set("Id", fields.attachment_id(item, number))
+            identifier.set("Id", parts.attachment_id(item, number))
             identifier.set("RootItemId", call.user.item_id(item))
             identifier.set("RootItemChangeKey", call.user.item_change_key(item))
             put(into, t("Name"), node.findtext(t("Name")) or "")
@@ -82,7 +82,7 @@ def get_attachment(call: Call, request: Element) -> Element:
 
 def _show(parent: Element, item: Item, number: int, shape: ItemShape) -> None:
     found = content.attachment(item, number)
-    element = fields.show_attachment(parent, item, number, full=True)
+    element = parts.show_attachment(parent, item, number, full=True)
     if found.message:
         inner = item.mailbox.new_item(found.content, classify(found.content)[0])
         inner.read = True

@@ -8,6 +8,7 @@ from .. import content
 from .. import elements
 from .. import fields
 from .. import headers as hdr
+from .. import parts
 from .. import properties
 from .. import transport
 from ..classify import classify
@@ -103,7 +104,7 @@ def assemble(call: Call, node: Element) -> Item:
     if given is not None:
         if kind not in MIME_KINDS:
             raise ItemError("ErrorUnsupportedMimeConversion")
-        mime = fields.decode_mime(given)
+        mime = parts.decode_mime(given)
         if kind in ("Message", "Item"):
             item_class = classify(mime)[0]
     item = call.user.new_item(mime, item_class)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import elements
-from .. import properties
+from .. import folder_properties
 from ..errors import ItemError
 from ..mapi import PROPERTY
 from ..mapi import path_of
@@ -88,7 +88,7 @@ def _create(call: Call, parent: Folder, node: Element) -> Folder:
     values = [read_property(one) for one in node.findall(PROPERTY)]
     folder = call.user.create_folder(parent, node.findtext(t("DisplayName")) or "", folder_class)
     for path, value in values:
-        properties.write_folder(folder, path.name, path.type, value)
+        folder_properties.write_folder(folder, path.name, path.type, value)
     folder.search = kind == "SearchFolder"
     return folder
 
@@ -123,7 +123,7 @@ def _update(call: Call, folder: Folder, update: Element) -> None:
         given, value = read_property(values[0])
         if given.name != found.name:
             raise ItemError("ErrorUpdatePropertyMismatch")
-        properties.write_folder(folder, found.name, found.type, value)
+        folder_properties.write_folder(folder, found.name, found.type, value)
         return
     uri = path.get("FieldURI") or ""
     if uri == "folder:PermissionSet":

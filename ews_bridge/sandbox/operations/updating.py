@@ -7,6 +7,7 @@ from lxml import etree
 from .. import content
 from .. import elements
 from .. import fields
+from .. import parts
 from .. import properties
 from .. import transport
 from ..errors import ItemError
@@ -153,7 +154,7 @@ def _apply_field(item: Item, action: str, field: Field, values: list[Element]) -
             header = {"ToRecipients": "To", "CcRecipients": "Cc", "BccRecipients": "Bcc", "ReplyTo": "Reply-To"}[field.name]
             envelope = properties.envelope(item)
             old = {"To": envelope.to, "Cc": envelope.cc, "Bcc": envelope.bcc, "Reply-To": envelope.reply_to}[header]
-            content.set_addresses(item, header, [*old, *fields.mailboxes(values[0])])
+            content.set_addresses(item, header, [*old, *parts.mailboxes(values[0])])
         else:
             raise ItemError("ErrorInvalidPropertyAppend")
     elif field.assign is None:
