@@ -19,6 +19,7 @@ from dataclasses import field
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+from typing import Literal
 from typing import cast
 from typing import get_args
 from urllib.parse import urlsplit
@@ -32,6 +33,9 @@ from ews_bridge.errors import ConfigError
 from ews_bridge.errors import UsageError
 from ews_bridge.names import Layout
 
+#: What becomes of mail on the server when its file is deleted: it stays in Deleted Items, or is removed from there, too.
+Delete = Literal["trash", "soft", "hard"]
+DELETES: tuple[Delete, ...] = get_args(Delete)
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 AUTHS = ("basic", "ntlm")
 PASSWORD_SECONDS = 120.0  # long enough for a passphrase to be typed
@@ -42,12 +46,19 @@ _SYSTEM_FILE = Path("/etc/ews-bridge/config.toml")
 
 @dataclass(frozen=True)
 class MailSection:
-    """`[accounts.NAME.mail]`. `guard` is a share, 0.25 for "25%"; `folders` are globs, the last match wins, "!" excludes."""
+    """`[accounts.NAME.mail]`. `guard` is a share, 0.25 for "25%"; `folders` are globs, the last match wins, "!" excludes.
+
+    `read_only` are globs, too. `since` in seconds before now, `max_size` in bytes; 0: no limit.
+    """
 
     path: Path
     layout: Layout = "verbatim"
     folders: tuple[str, ...] = ("*",)
     guard: float = 0.25
+    read_only: tuple[str, ...] = ()
+    delete: Delete = "trash"
+    since: int = 0
+    max_size: int = 0
 
 
 @dataclass(frozen=True)
@@ -215,6 +226,10 @@ def _mail(source: Source, path: tuple[str, ...], data: object) -> MailSection | 
         layout=cast(Layout, table.choice("layout", LAYOUTS, MailSection.layout)),
         folders=folders,
         guard=_share(table, "guard", MailSection.guard),
+        read_only=table.strings("read_only", table.data["read_only"]) if "read_only" in table.data else (),
+        delete=cast(Delete, table.choice("delete", DELETES, MailSection.delete)),
+        since=_amount(table, "since", {"d": 86_400, "w": 7 * 86_400, "m": 30 * 86_400, "y": 365 * 86_400}, "30d, 6m or 2y"),
+        max_size=_amount(table, "max_size", {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}, "500K or 50M"),
     )
 
 
@@ -280,6 +295,17 @@ def _share(table: Table, key: str, default: float) -> float:
     if not 0 < share <= 1:
         table.refuse(key, "must be a percentage between 1% and 100%")
     return share
+
+
+def _amount(table: Table, key: str, units: Mapping[str, int], example: str) -> int:
+    """A number with a unit, as a plain number; 0 where the key is not given."""
+    if key not in table.data:
+        return 0
+    match = re.fullmatch(r"([1-9]\d{0,9})\s*([A-Za-z]?)", table.text(key))
+    unit = units.get(match[2]) if match else None
+    if match is None or unit is None:
+        table.refuse(key, f"must be a number with a unit, such as {example}")
+    return int(match[1]) * unit
 
 
 def _apart(source: Source, accounts: tuple[Account, ...]) -> None:

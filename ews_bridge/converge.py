@@ -2,8 +2,7 @@
 
 Knows stores only through their contract: the engine's tests run it on stores in memory. Deletions need proof: while any
 collection of an account was not listed to its end in this run, what is missing may have moved there, and nothing is deleted
-on the other side. Everybody goes on working while we list: what is missing on disk is looked for a second time in all
-collections, and an item that seems to be in two places is looked at again in the first.
+on the other side. Everybody goes on working while we list: see `look`.
 """
 
 from __future__ import annotations
@@ -67,17 +66,14 @@ class Job:
     take: Callable[[Iterable[Sequence[Step]]], set[Place]]
     workers: Executor
     now: Callable[[], int]
-    #: Change stamps of the server's collections, as read before this run's scans; "" or absent: not known.
+    #: Change stamps of the server's collections, as read before this run's scans, and as they are now; absent or "": not known.
     stamps: Mapping[int, str] = field(default_factory=dict)
+    probe: Callable[[], Mapping[int, str]] = dict
 
 
 def converge(job: Job, report: Report) -> None:
     """Bring both sides together. Failures of single collections and items go into the report; graver errors are raised."""
-    unseen = scan(job, [place for place in job.stores if _due(job, place)], report)
-    second = job.state.twins()
-    if any(loss.side is Side.REMOTE for loss in job.state.losses()):
-        second |= {place for place in job.stores if place[0] is Side.LOCAL}
-    unseen |= scan(job, [place for place in job.stores if place in second], Report())
+    unseen = look(job, [place for place in job.stores if _due(job, place, job.stamps)], report)
     held = frozenset(side.other for side, _ in unseen)
     job = replace(job, policy=replace(job.policy, hold_deletes=job.policy.hold_deletes | held))
     for number in range(ROUNDS):
@@ -90,13 +86,32 @@ def converge(job: Job, report: Report) -> None:
         report.reverted += counted.reverted
         if not took[0]:
             return
-        scan(job, [place for place in job.stores if place in again], report)
+        if again:
+            look(job, [place for place in job.stores if place in again], report)
 
 
-def _due(job: Job, place: Place, *, day: int = 86400) -> bool:
+def look(job: Job, places: Sequence[Place], report: Report) -> set[Place]:
+    """List these collections, and look a second time where somebody may have been at work meanwhile.
+
+    An item that one collection lost may be in another, listed before it came; one that seems to be in two places may have been
+    moved after the first was listed. Returns the places that could not be listed to their end.
+    """
+    unseen = scan(job, places, job.stamps, report)
+    second = job.state.twins()
+    lost = job.state.lost()
+    if Side.LOCAL in lost:
+        second |= {place for place in job.stores if place[0] is Side.LOCAL}
+    stamps = job.stamps
+    if Side.REMOTE in lost:
+        stamps = job.probe()
+        second |= {place for place in job.stores if place[0] is Side.REMOTE and _due(job, place, stamps)}
+    return unseen | scan(job, [place for place in job.stores if place in second], stamps, Report())
+
+
+def _due(job: Job, place: Place, stamps: Mapping[int, str], *, day: int = 86400) -> bool:
     """A server's collection whose stamp has not moved is not listed, except once a day (design: Quiet folders cost nothing)."""
     side, collection = place
-    stamp = job.stamps.get(collection, "")
+    stamp = stamps.get(collection, "")
     if side is Side.LOCAL or not stamp:
         return True
     _, seen, at = job.state.cursor(side, collection)
@@ -152,7 +167,7 @@ def guard(job: Job, report: Report) -> set[Place]:
 # ---- listing
 
 
-def scan(job: Job, places: Sequence[Place], report: Report) -> set[Place]:
+def scan(job: Job, places: Sequence[Place], stamps: Mapping[int, str], report: Report) -> set[Place]:
     """List these collections into the state; returns those that could not be listed to their end, told in the report.
 
     The server's collections are listed side by side, each page committed with its cursor as it comes.
@@ -163,12 +178,12 @@ def scan(job: Job, places: Sequence[Place], report: Report) -> set[Place]:
     for place in local:
         try:
             for page in _listing(job, place):
-                _observe(job, place, page)
+                _observe(job, place, page, stamps)
         except (BadItem, DiskError, Refused) as error:
             failed.add(place)
             report.failures.append(Failure(job.paths[place[1]], str(error), error.hint))
     if remote:
-        failed |= _scan_side_by_side(job, remote, report)
+        failed |= _scan_side_by_side(job, remote, stamps, report)
     return failed
 
 
@@ -177,13 +192,13 @@ def _listing(job: Job, place: Place) -> Iterator[Scan]:
     return job.stores[place].scan(cursor, lambda: job.state.known(*place))
 
 
-def _observe(job: Job, place: Place, page: Scan) -> None:
-    stamp = job.stamps.get(place[1], "") if place[0] is Side.REMOTE else ""
+def _observe(job: Job, place: Place, page: Scan, stamps: Mapping[int, str]) -> None:
+    stamp = stamps.get(place[1], "") if place[0] is Side.REMOTE else ""
     if page.entries or page.vanished or page.marks or page.first or page.cursor != job.state.cursor(*place)[0] or stamp:
         job.state.observe(*place, page, stamp=stamp, now=job.now())
 
 
-def _scan_side_by_side(job: Job, places: Sequence[Place], report: Report) -> set[Place]:
+def _scan_side_by_side(job: Job, places: Sequence[Place], stamps: Mapping[int, str], report: Report) -> set[Place]:
     pages: queue.Queue[tuple[Place, Scan | Future[None]]] = queue.Queue(maxsize=16)
     stop = threading.Event()
 
@@ -209,7 +224,7 @@ def _scan_side_by_side(job: Job, places: Sequence[Place], report: Report) -> set
         while running:
             place, what = pages.get()
             if isinstance(what, Scan):
-                _observe(job, place, what)
+                _observe(job, place, what, stamps)
                 continue
             running -= 1
             try:

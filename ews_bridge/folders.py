@@ -8,9 +8,11 @@ a linked folder that leaves the scope is forgotten: its files go to the trash, t
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import dataclass
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
@@ -25,11 +27,14 @@ from ews_bridge.model import Move
 from ews_bridge.model import Policy
 from ews_bridge.model import Report
 from ews_bridge.model import Row
+from ews_bridge.model import Scan
 from ews_bridge.model import Settle
 from ews_bridge.model import Side
 from ews_bridge.model import Step
+from ews_bridge.plan import allowed
 from ews_bridge.plan import base_of
 from ews_bridge.plan import plan
+from ews_bridge.plan import restore_row
 from ews_bridge.state import State
 from ews_bridge.store import Store
 from ews_bridge.store import Tree
@@ -74,32 +79,47 @@ def observe(state: State, trees: Trees) -> None:
                 state.lose(side, row.number)
 
 
-def converge(
-    state: State, trees: Trees, patterns: Sequence[str], policy: Policy, report: Report, apply: Callable[..., bool]
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be made alike, and how. `fixed`: numbers of the folders that stay as the server has them (Inbox, Drafts …).
+
+    `take` carries a step out and says whether something came of it; a dry run only counts.
+    """
+
+    state: State
+    trees: Trees
+    patterns: Sequence[str]
+    policy: Policy
+    fixed: Collection[int]
+    take: Callable[[State, Trees, Step, Report], bool]
+
+    def plan(self) -> list[Step]:
+        rows = [row for row in self.state.differing(folders=True, limit=1_000_000) if in_scope(row, self.patterns)]
+        policy = replace(self.policy, frozen=frozenset())
+        free = plan([row for row in rows if row.number not in self.fixed], policy).steps
+        return [*free, *(step for row in rows if row.number in self.fixed for step in restore_row(row) if allowed(step, policy))]
+
+
+def converge(job: Job, report: Report) -> None:
     """Create and move folders until both trees are alike. Deletions wait until what is in the folders is dealt with."""
     for _ in range(ROUNDS):
-        rows = [row for row in state.differing(folders=True, limit=1_000_000) if in_scope(row, patterns)]
-        planned = plan(rows, policy)
-        steps = sorted((step for step in planned.steps if not isinstance(step, Delete)), key=_depth)
-        if not sum([apply(state, trees, step, report) for step in steps]):
+        steps = sorted((step for step in job.plan() if not isinstance(step, Delete)), key=_depth)
+        if not sum([job.take(job.state, job.trees, step, report) for step in steps]):
             return
 
 
-def delete(
-    state: State, trees: Trees, patterns: Sequence[str], policy: Policy, report: Report, apply: Callable[..., bool]
-) -> None:
+def delete(job: Job, report: Report) -> None:
     """Remove, from the bottom up, the folders that one side lost and in which nothing is left."""
-    rows = [row for row in state.differing(folders=True, limit=1_000_000) if in_scope(row, patterns)]
-    steps = [step for step in plan(rows, policy).steps if isinstance(step, Delete | Forget)]
-    for step in sorted(steps, key=_depth, reverse=True):
-        if not state.linked_in(step.row.number):
-            apply(state, trees, step, report)
+    for step in sorted((step for step in job.plan() if isinstance(step, Delete | Forget)), key=_depth, reverse=True):
+        if not job.state.linked_in(step.row.number):
+            job.take(job.state, job.trees, step, report)
 
 
 def take(state: State, trees: Trees, step: Step, report: Report) -> bool:
     """Carry out one step; True when something came of it."""
     try:
+        if isinstance(step, Create):
+            _create_parents(state, trees[step.to], step)
         row = _taken(trees, step)
     except (BadItem, Stale) as error:
         entry = step.row.remote or step.row.local
@@ -108,6 +128,16 @@ def take(state: State, trees: Trees, step: Step, report: Report) -> bool:
     state.settle([row])
     report.count([f"{_VERBS[type(step)]} folder"] if type(step) in _VERBS else [])
     return True
+
+
+def _create_parents(state: State, tree: Tree, step: Create) -> None:
+    """A Maildir may lie in a directory that is none itself; on the server, and in our rows, each folder has a parent."""
+    known = {entry.key for entry in state.known(step.to, 0).values()}
+    parts = step.source.key.split("/")
+    for depth in range(1, len(parts)):
+        path = "/".join(parts[:depth])
+        if path not in known:
+            state.observe(step.to, 0, Scan(entries=(tree.create(path),), cursor=state.cursor(step.to, 0)[0]))
 
 
 _VERBS: dict[type, str] = {Create: "new", Move: "renamed", Delete: "removed"}

@@ -170,6 +170,20 @@ class Maildir:
         into._index.ready()
         return self._each(((entry, into) for entry in entries), self._move)
 
+    def copy(self, entries: Sequence[Entry], into: Store) -> Iterator[tuple[Entry, Entry | Failed]]:
+        """As in `Store.copy`. A file of its own, not a hard link: readers edit in place."""
+        unread: list[tuple[Entry, Failed]] = []
+
+        def copies() -> Iterator[tuple[Entry, New]]:
+            for entry, content in self.read(entries):
+                if isinstance(content, Content):
+                    yield entry, New(content, secrets.token_hex(10), entry.key, entry.flags)
+                else:
+                    unread.append((entry, content))
+
+        yield from into.create(copies())
+        yield from unread
+
     def delete(self, entries: Sequence[Entry]) -> Iterator[tuple[Entry, Entry | Failed]]:
         for entry, result in self._each(((entry, self._trash) for entry in entries), self._delete):
             yield entry, entry if isinstance(result, _Gone) else result

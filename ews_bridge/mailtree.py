@@ -233,10 +233,11 @@ class MailTree:
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """What the root says of itself: whose it is (a random id), and how many runs have seen it."""
+    """What the root says of itself: whose it is (a random id), how many runs have written it, and which mailbox it mirrors."""
 
     account: str
     generation: int
+    mailbox: str = ""
 
 
 def read_marker(root: str) -> Marker | None:
@@ -245,7 +246,7 @@ def read_marker(root: str) -> Marker | None:
     try:
         with open(path, "rb") as file:
             data = json.load(file)
-        return Marker(str(data["account"]), int(data["generation"]))
+        return Marker(str(data["account"]), int(data["generation"]), str(data.get("mailbox", "")))
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -258,7 +259,7 @@ def read_marker(root: str) -> Marker | None:
 
 def write_marker(root: str, marker: Marker) -> None:
     """Make the root if need be and write the marker, durably, in the place of the old one."""
-    data = {"version": 1, "account": marker.account, "generation": marker.generation}
+    data = {"version": 1, "account": marker.account, "generation": marker.generation, "mailbox": marker.mailbox}
     try:
         make_directory(root)
         write_whole(os.path.join(root, MARKER), json.dumps(data).encode() + b"\n")

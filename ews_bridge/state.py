@@ -456,6 +456,17 @@ class State:
                     found.append(Loss(side, collection, losing, total))
         return found
 
+    def lost(self) -> set[Side]:
+        """The sides on which some linked item is missing."""
+        with self._lock:
+            return {
+                side
+                for side in Side
+                if self._db.execute(
+                    f"SELECT 1 FROM item WHERE {_DIFFERS} AND folder = 0 AND linked AND NOT {side}_here LIMIT 1"
+                ).fetchone()
+            }
+
     def folders(self) -> list[Row]:
         """All folder rows; a folder's number is the number of its collection."""
         with self._lock:

@@ -36,6 +36,7 @@ from ews_bridge import mailtree
 from ews_bridge import signin
 from ews_bridge import trash
 from ews_bridge.config import Account
+from ews_bridge.config import Delete
 from ews_bridge.config import MailSection
 from ews_bridge.errors import CannotCreate
 from ews_bridge.errors import ConfigError
@@ -69,7 +70,7 @@ class Options:
     refill: bool = False
     wait: float = 30.0
     folders: tuple[str, ...] = ()
-    writes: frozenset[Side] = frozenset({Side.LOCAL})
+    writes: frozenset[Side] = frozenset(Side)
 
 
 class Progress(Protocol):
@@ -167,14 +168,14 @@ def _run(account: Account, options: Options, progress: Progress, state: State, c
     name = f"{time.strftime('%Y%m%dT%H%M%S')}-{secrets.token_hex(2)}"
     kept = trash.Trash(str(account.state_dir / "trash"), name)
     local = MailTree(str(mail.path), layout=mail.layout, trash=kept, host=_host())
-    remote = _remote(connection, state)
+    remote = _remote(connection, state, delete=mail.delete)
     trees: dict[Side, MailTree | ExchangeTree] = {Side.LOCAL: local, Side.REMOTE: remote}
     with ThreadPoolExecutor(2 * account.connections) as workers:
         yield Run(account, mail, options, progress, state, trees, remote, workers, name)
 
 
-def _remote(connection: Connection, state: State) -> ExchangeTree:
-    return ExchangeTree(connection, special=json.loads(state.get("special") or "{}"))
+def _remote(connection: Connection, state: State, *, delete: Delete = "trash") -> ExchangeTree:
+    return ExchangeTree(connection, special=json.loads(state.get("special") or "{}"), delete=delete)
 
 
 def _host() -> str:
@@ -206,10 +207,15 @@ def bind(run: Run) -> None:
     generation = int(state.get("generation") or 0)
     if state.linked() and not run.options.refill:
         _refuse_strange(mail, marker, identity, generation)
+    if not state.linked() and marker is not None and marker.mailbox != facts["mailbox"]:
+        raise Refused(
+            f"the mail directory {mail.path} mirrors another mailbox ({marker.mailbox or 'not known'})",
+            hint=f"choose another path; or, if its mail is to go into this mailbox, remove {mail.path}/{mailtree.MARKER}",
+        )
     if not run.options.dry_run:
         state.put(facts | {"identity": identity})
         if marker is None or marker.account != identity or run.options.refill:
-            mailtree.write_marker(str(mail.path), Marker(identity, generation))
+            mailtree.write_marker(str(mail.path), Marker(identity, generation, facts["mailbox"]))
 
 
 def _refuse_strange(mail: MailSection, marker: Marker | None, identity: str, generation: int) -> None:
@@ -231,25 +237,43 @@ def _refuse_strange(mail: MailSection, marker: Marker | None, identity: str, gen
 def _raise_generation(run: Run) -> None:
     """Before the first write: the tree first, so that a crash in between leaves it newer than the state, never older."""
     generation = int(run.state.get("generation") or 0) + 1
-    mailtree.write_marker(str(run.mail.path), Marker(run.state.get("identity"), generation))
+    mailtree.write_marker(str(run.mail.path), Marker(run.state.get("identity"), generation, run.state.get("mailbox")))
     run.state.put({"generation": str(generation)})
 
 
 # ---- the two parts of a run
 
 
-def _policy(run: Run) -> Policy:
-    return Policy(writes=run.options.writes, refill=run.options.refill)
+def _policy(run: Run, rows: Sequence[Row] = ()) -> Policy:
+    """What this run may do, with these folders."""
+    read_only = {row.number for row in rows if (e := row.remote or row.local) and _matches(e.key, run.mail.read_only)}
+    return Policy(
+        writes=run.options.writes,
+        refill=run.options.refill,
+        frozen=frozenset(read_only),
+        since=_now() - run.mail.since if run.mail.since else 0,
+        max_size=run.mail.max_size,
+    )
+
+
+def _matches(path: str, patterns: Sequence[str]) -> bool:
+    return folder_trees.included(path, patterns)
 
 
 def _trees(run: Run) -> None:
-    """Make the folder trees alike, and forget the folders that the configuration no longer covers."""
+    """Make the folder trees alike."""
     run.progress.phase("listing folders", None)
     folder_trees.observe(run.state, run.trees)
     if special := run.remote.special():
         run.state.put({"special": json.dumps(special)})
+    folder_trees.converge(_folder_job(run), run.report)
+
+
+def _folder_job(run: Run) -> folder_trees.Job:
+    special = set(json.loads(run.state.get("special") or "{}").values())
+    fixed = {row.number for row in run.state.folders() if row.remote and row.remote.id in special}
     take = _show_folder if run.options.dry_run else folder_trees.take
-    folder_trees.converge(run.state, run.trees, run.mail.folders, _policy(run), run.report, take)
+    return folder_trees.Job(run.state, run.trees, run.mail.folders, _policy(run), fixed, take)
 
 
 def _show_folder(state: State, trees: folder_trees.Trees, step: Step, report: Report) -> bool:
@@ -259,7 +283,6 @@ def _show_folder(state: State, trees: folder_trees.Trees, step: Step, report: Re
 
 def _items(run: Run) -> None:
     """Bring together what is in the folders."""
-    stamps = run.remote.probe()
     rows = [row for row in run.state.folders() if folder_trees.in_scope(row, run.mail.folders)]
     stores: dict[tuple[Side, int], Store] = {
         (side, row.number): run.trees[side].open(entry, row.number) for row in rows for side in Side if (entry := row[side])
@@ -278,16 +301,23 @@ def _items(run: Run) -> None:
         stores=stores,
         paths=paths,
         selected=selected,
-        policy=_policy(run),
+        policy=_policy(run, rows),
         guard=run.mail.guard,
         unguarded=unguarded,
         take=_shower(run) if run.options.dry_run else _taker(run, tools),
         workers=run.workers,
         now=_now,
-        stamps={row.number: stamps.get(row.remote.id, "") for row in rows if row.remote},
+        stamps=_stamps(run, rows),
+        probe=lambda: _stamps(run, rows),
     )
     run.progress.phase("listing messages", None)
     converge.converge(job, run.report)
+
+
+def _stamps(run: Run, rows: Sequence[Row]) -> dict[int, str]:
+    """Collection → the server's change stamp of it, now."""
+    stamps = run.remote.probe()
+    return {row.number: stamps.get(row.remote.id, "") for row in rows if row.remote}
 
 
 def _selected(run: Run, rows: Sequence[Row]) -> set[int]:
@@ -364,7 +394,7 @@ def _finish(run: Run, began: float) -> None:
     """Folders that are gone, the trash, and what `status` will say of this run."""
     if run.options.dry_run:
         return
-    folder_trees.delete(run.state, run.trees, run.mail.folders, _policy(run), run.report, folder_trees.take)
+    folder_trees.delete(_folder_job(run), run.report)
     for row in run.state.folders():
         if row.link and row.local and not folder_trees.in_scope(row, run.mail.folders):
             store = run.trees[Side.LOCAL].open(row.local, row.number)

@@ -37,6 +37,8 @@ _WORDS = {
     "mark remote": "marked on the server",
     "move remote": "moved on the server",
     "delete remote": "deleted on the server",
+    "copy local": "copied",
+    "copy remote": "copied on the server",
     "conflict": "in conflict",
     "forgotten": "no longer selected (trash)",
     "new folder": "folders made",
@@ -69,6 +71,8 @@ class Outcome:
 @click.command("sync")
 @shared_options
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")
+@click.option("--pull-only", is_flag=True, help="Change nothing on the server; what changed on disk waits.")
+@click.option("--push-only", is_flag=True, help="Change nothing on disk; what changed on the server waits.")
 @click.option("--allow-deletes", is_flag=True, help="Delete even what looks like a mass deletion.")
 @click.option("--refill", is_flag=True, help="Fetch again what is missing on disk, instead of taking it for deleted.")
 @click.option(
@@ -76,13 +80,25 @@ class Outcome:
 )
 @click.argument("folders", nargs=-1, metavar="[FOLDER]...")
 @click.pass_obj
-def command(given: Given, *, dry_run: bool, allow_deletes: bool, refill: bool, wait: float, folders: tuple[str, ...]) -> int:
+def command(
+    given: Given,
+    *,
+    dry_run: bool,
+    pull_only: bool,
+    push_only: bool,
+    allow_deletes: bool,
+    refill: bool,
+    wait: float,
+    folders: tuple[str, ...],
+) -> int:
     """Bring the mail on the server and on disk together.
 
     A FOLDER is a path as `ews-bridge folders` prints it; without one, all folders of the configuration are synced.
     """
     if allow_deletes and refill:
         raise UsageError("--allow-deletes and --refill exclude each other")
+    if push_only and (pull_only or refill):
+        raise UsageError(f"--push-only and {'--pull-only' if pull_only else '--refill'} exclude each other")
     accounts = given.load()
     from ews_bridge import sync as engine
 
@@ -92,7 +108,7 @@ def command(given: Given, *, dry_run: bool, allow_deletes: bool, refill: bool, w
         refill=refill,
         wait=wait,
         folders=folders,
-        writes=frozenset((Side.LOCAL,)),
+        writes=frozenset((Side.LOCAL,) if pull_only else (Side.REMOTE,) if push_only else Side),
     )
     outcomes = [_one(account, given, options) for account in accounts]
     if given.json:
@@ -126,6 +142,8 @@ def _one(account: config.Account, given: Given, options: engine.Options) -> Outc
 def _tell(outcome: Outcome, report: Report, given: Given, *, dry_run: bool) -> int:
     """Name what failed, say in a line what was done; the exit code."""
     output.complain_of((*report.refused, *report.failures), account=outcome.account)
+    for reverted in report.reverted:
+        output.complain(f"undone, as the folder is read-only: {reverted}", account=outcome.account)
     for conflict in report.conflicts:
         output.complain(conflict, account=outcome.account)
     given.say(summary(outcome.account, report, outcome.seconds, dry_run=dry_run))

@@ -175,10 +175,11 @@ def extended(path: str, value: str | Sequence[str]) -> str:
     return f"<t:ExtendedProperty>{path}{values}</t:ExtendedProperty>"
 
 
-def move_items(ids: Sequence[str], folder: str) -> bytes:
+def move_items(ids: Sequence[str], folder: str, *, operation: str = "MoveItem") -> bytes:
+    """MoveItem, or CopyItem, which is asked in the same way."""
     return (
-        f"<m:MoveItem><m:ToFolderId>{folder}</m:ToFolderId><m:ItemIds>{item_ids((i, '') for i in ids)}</m:ItemIds>"
-        "<m:ReturnNewItemIds>true</m:ReturnNewItemIds></m:MoveItem>"
+        f"<m:{operation}><m:ToFolderId>{folder}</m:ToFolderId><m:ItemIds>{item_ids((i, '') for i in ids)}</m:ItemIds>"
+        f"<m:ReturnNewItemIds>true</m:ReturnNewItemIds></m:{operation}>"
     ).encode()
 
 

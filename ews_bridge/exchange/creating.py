@@ -59,6 +59,9 @@ class Folder(Protocol):
     def trash(self) -> str: ...
 
     @property
+    def delete_type(self) -> str: ...
+
+    @property
     def collection(self) -> int: ...
 
 

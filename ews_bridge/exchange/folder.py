@@ -42,13 +42,24 @@ _CUT = 255
 
 class ExchangeFolder:
     """One folder. `sent_items`: files carry the time sent instead of the time received. `trash`: the Deleted Items folder's id,
-    where deleted items go; in that folder itself they become recoverable ones (SoftDelete).
+    where deleted items go; in that folder itself they become recoverable ones (SoftDelete). `delete_type`, where it is
+    SoftDelete or HardDelete, is what becomes of them after that.
     """
 
-    def __init__(self, connection: Connection, ident: str, collection: int, *, sent_items: bool = False, trash: str = "") -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        ident: str,
+        collection: int,
+        *,
+        sent_items: bool = False,
+        trash: str = "",
+        delete_type: str = "MoveToDeletedItems",
+    ) -> None:
         self.connection = connection
         self.id = ident
         self.trash = trash
+        self.delete_type = delete_type
         self._collection = collection
         self._sent_items = sent_items
         self._listable = True
@@ -200,6 +211,11 @@ class ExchangeFolder:
         if not isinstance(into, ExchangeFolder):
             raise TypeError("items move between folders of one server only")
         return writing.move(self, entries, into.id, into.collection)
+
+    def copy(self, entries: Sequence[Entry], into: Store) -> Iterator[tuple[Entry, Entry | Failed]]:
+        if not isinstance(into, ExchangeFolder):
+            raise TypeError("items are copied between folders of one server only")
+        return writing.copy(self, entries, into.id, into.collection)
 
     def delete(self, entries: Sequence[Entry]) -> Iterator[tuple[Entry, Entry | Failed]]:
         return writing.delete(self, entries)

@@ -56,10 +56,14 @@ class _Node:
 
 
 class ExchangeTree:
-    """All folders. `special`: the answer of an earlier `special()`, so that it is asked once in the life of a mailbox."""
+    """All folders. `special`: the answer of an earlier `special()`, so that it is asked once in the life of a mailbox.
 
-    def __init__(self, connection: Connection, *, special: Mapping[str, str] | None = None) -> None:
+    `delete`: what becomes of deleted items after they were moved to Deleted Items: "trash" (they stay), "soft" or "hard".
+    """
+
+    def __init__(self, connection: Connection, *, special: Mapping[str, str] | None = None, delete: str = "trash") -> None:
         self.connection = connection
+        self._delete_type = {"trash": "MoveToDeletedItems", "soft": "SoftDelete", "hard": "HardDelete"}[delete]
         self._special = dict(special or {})
         self._paths: dict[str, Entry] = {}  # by path, filled when a folder is to be made or moved
 
@@ -126,6 +130,7 @@ class ExchangeTree:
             collection,
             sent_items=entry.id == special.get("sentitems"),
             trash=special.get("deleteditems", ""),
+            delete_type=self._delete_type,
         )
 
     # ---- changes of folders

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from lxml import etree
@@ -185,8 +186,27 @@ def move(folder: Folder, entries: Sequence[Entry], into: str, collection: int) -
             yield entry, replace(entry, id=ident, collection=collection, revision=key if entry.revision else "")
 
 
+def copy(folder: Folder, entries: Sequence[Entry], into: str, collection: int) -> Results:
+    """CopyItem; the copies keep the flags, and the server's properties, of their originals."""
+
+    def operation(some: Sequence[Entry]) -> bytes:
+        return asking.move_items([entry.id for entry in some], asking.folder_id(into), operation="CopyItem")
+
+    for entry, answer in _write(folder.connection, entries, operation, repeat=False):
+        ident, key = new_id(answer)
+        if not answer.ok:
+            yield entry, _failed(entry, answer, "copied")
+        elif not ident:
+            yield entry, Stale(f"{name_of(entry)} was copied; the server did not say what the copy is called")
+        else:
+            yield entry, replace(entry, id=ident, collection=collection, revision=key if entry.revision else "")
+
+
 def delete(folder: Folder, entries: Sequence[Entry]) -> Results:
-    """Into Deleted Items, by MoveItem, which mails nobody whatever the item is; what lies there becomes recoverable."""
+    """Into Deleted Items, by MoveItem, which mails nobody whatever the item is; what lies there becomes recoverable.
+
+    Where the settings want it gone from there, too, that comes after: the first step can be looked at and undone.
+    """
     drafts = [entry for entry in entries if entry.revision]
     others = [entry for entry in entries if not entry.revision]
     into = asking.folder_id(folder.trash) if folder.trash else asking.distinguished("deleteditems")
@@ -194,13 +214,22 @@ def delete(folder: Folder, entries: Sequence[Entry]) -> Results:
         current, gone, edited = _unchanged(folder, entries)
         yield from ((entry, entry) for entry in gone)
         yield from edited
-        for entry, answer in _write(folder.connection, current, _soft_delete, repeat=False):
+        for entry, answer in _write(folder.connection, current, partial(_delete_for_good, "SoftDelete"), repeat=False):
             yield entry, entry if answer.ok or answer.code in bulk.GONE else _failed(entry, answer, "deleted")
         return
+    moved: list[Entry] = []
     for entry, answer in _move(folder.connection, others, into):
+        moved += [replace(entry, id=new_id(answer)[0])] if answer.ok and new_id(answer)[0] else []
         yield entry, entry if answer.ok or answer.code in bulk.GONE else _failed(entry, answer, "deleted")
     for entry in drafts:
         yield entry, _delete_draft(folder, entry, into)
+    if folder.delete_type != "MoveToDeletedItems":
+        # What fails now lies in Deleted Items, where it is seen and can be deleted again.
+        list(_write(folder.connection, moved, partial(_delete_for_good, folder.delete_type), repeat=False))
+
+
+def _delete_for_good(how: str, entries: Sequence[Entry]) -> bytes:
+    return asking.delete_items([entry.id for entry in entries], how)
 
 
 def _delete_draft(folder: Folder, entry: Entry, into: str) -> Entry | Failed:
@@ -227,10 +256,6 @@ def _delete_draft(folder: Folder, entry: Entry, into: str) -> Entry | Failed:
 def _substance(element: etree._Element) -> list[tuple[str, str]]:
     found = ((soap.name(e), (e.text or "").strip()) for e in element.iter() if isinstance(e.tag, str))
     return [(name, text) for name, text in found if name in _DRAFT_NAMES and text]
-
-
-def _soft_delete(entries: Sequence[Entry]) -> bytes:
-    return asking.delete_items([entry.id for entry in entries], "SoftDelete")
 
 
 def _move(connection: Connection, entries: Sequence[Entry], into: str) -> Iterator[tuple[Entry, soap.Message]]:
