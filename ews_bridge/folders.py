@@ -7,6 +7,7 @@ a linked folder that leaves the scope is forgotten: its files go to the trash, t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -76,14 +77,22 @@ def observe(state: State, trees: Trees) -> None:
 
 def converge(
     state: State, trees: Trees, patterns: Sequence[str], policy: Policy, report: Report, apply: Callable[..., bool]
-) -> None:
-    """Create and move folders until both trees are alike. Deletions wait until what is in the folders is dealt with."""
+) -> list[Failure]:
+    """Create and move folders until both trees are alike; what is in the way at the end. Deletions wait until what is in the
+    folders is dealt with: only then is the name of a folder that is gone free for another.
+    """
+    failures: list[Failure] = []
     for _ in range(ROUNDS):
         rows = [row for row in state.differing(folders=True, limit=1_000_000) if in_scope(row, patterns)]
         planned = plan(rows, policy)
         steps = sorted((step for step in planned.steps if not isinstance(step, Delete)), key=_depth)
-        if not sum([apply(state, trees, step, report) for step in steps]):
-            return
+        told = Report()
+        done = sum([apply(state, trees, step, told) for step in steps])
+        report.done = dict(Counter(report.done) + Counter(told.done))
+        failures = told.failures
+        if not done:
+            break
+    return failures
 
 
 def delete(

@@ -132,9 +132,9 @@ def sync(account: Account, *, options: Options, progress: Progress) -> Report:
         began = time.time()
         with signin.connected(account, state) as connection, _run(account, options, progress, state, connection) as run:
             bind(run)
-            _trees(run)
+            in_the_way = _trees(run)
             _items(run)
-            _finish(run, began)
+            _finish(run, began, in_the_way)
         return run.report
 
 
@@ -242,14 +242,14 @@ def _policy(run: Run) -> Policy:
     return Policy(writes=run.options.writes, refill=run.options.refill)
 
 
-def _trees(run: Run) -> None:
-    """Make the folder trees alike, and forget the folders that the configuration no longer covers."""
+def _trees(run: Run) -> list[Failure]:
+    """Make the folder trees alike; returns what was in the way."""
     run.progress.phase("listing folders", None)
     folder_trees.observe(run.state, run.trees)
     if special := run.remote.special():
         run.state.put({"special": json.dumps(special)})
     take = _show_folder if run.options.dry_run else folder_trees.take
-    folder_trees.converge(run.state, run.trees, run.mail.folders, _policy(run), run.report, take)
+    return folder_trees.converge(run.state, run.trees, run.mail.folders, _policy(run), run.report, take)
 
 
 def _show_folder(state: State, trees: folder_trees.Trees, step: Step, report: Report) -> bool:
@@ -291,11 +291,15 @@ def _items(run: Run) -> None:
 
 
 def _selected(run: Run, rows: Sequence[Row]) -> set[int]:
-    by_path = {entry.key: row.number for row in rows if (entry := row.remote or row.local)}
+    # Of two folders with one path, one is gone and the other has taken its name.
+    by_path: dict[str, set[int]] = {}
+    for row in rows:
+        if entry := row.remote or row.local:
+            by_path.setdefault(entry.key, set()).add(row.number)
     unknown = [path for path in run.options.folders if path not in by_path]
     if unknown:
         raise UsageError(f"there is no folder {unknown[0]!r} among those that are synced", hint="ews-bridge folders lists them")
-    return {by_path[path] for path in run.options.folders} or set(by_path.values())
+    return set().union(*(by_path[path] for path in run.options.folders or by_path))
 
 
 def _tools(run: Run, stores: apply.Stores) -> apply.Tools:
@@ -360,11 +364,13 @@ def _now() -> int:
     return int(time.time())
 
 
-def _finish(run: Run, began: float) -> None:
-    """Folders that are gone, the trash, and what `status` will say of this run."""
+def _finish(run: Run, began: float, in_the_way: list[Failure]) -> None:
+    """Folders that are gone, those that waited for their names, the trash, and what `status` will say of this run."""
     if run.options.dry_run:
         return
-    folder_trees.delete(run.state, run.trees, run.mail.folders, _policy(run), run.report, folder_trees.take)
+    settings = (run.state, run.trees, run.mail.folders, _policy(run), run.report, folder_trees.take)
+    folder_trees.delete(*settings)
+    run.report.failures += folder_trees.converge(*settings) if in_the_way else []
     for row in run.state.folders():
         if row.link and row.local and not folder_trees.in_scope(row, run.mail.folders):
             store = run.trees[Side.LOCAL].open(row.local, row.number)
