@@ -273,10 +273,10 @@ class State:
 
         Returns how many were joined. Candidates must have the same key, and the same Date where both are known; hints decide
         between several, then they are taken one to one (design: Moves). Without a key only an equal hint counts. A loss
-        on both sides is over: what is new under its key is another item.
+        on both sides was a move when both have something new under its key; else it is over, and what is new is another item.
         """
         with self._transaction():
-            return sum(self._pair_moves(side) for side in Side) + self._adopt()
+            return sum(self._pair_moves(side) for side in Side) + self._pair_double_moves() + self._adopt()
 
     def _pair_moves(self, side: Side) -> int:
         s = str(side)
@@ -299,6 +299,36 @@ class State:
             self._join(side, old, new)
             joined += 1
         return joined
+
+    def _pair_double_moves(self) -> int:
+        """Moved on both sides between two runs, wherever to."""
+        lost = self._db.execute(
+            """SELECT number FROM item WHERE NOT (linked AND local_here AND remote_here)
+                  AND linked AND NOT local_here AND NOT remote_here AND NOT folder ORDER BY number"""
+        ).fetchall()
+        joined = 0
+        for (old,) in lost:
+            found = {side: self._newcomer(side, old) for side in Side}
+            if all(found.values()):
+                for side, new in found.items():
+                    self._join(side, old, new)
+                joined += 1
+        return joined
+
+    def _newcomer(self, side: Side, old: int) -> int:
+        """The new entry of one side that is most like what row `old` was there; 0 where there is none."""
+        s = str(side)
+        found = self._db.execute(
+            f"""SELECT b.number FROM item a JOIN item b
+                  ON b.folder = 0 AND NOT b.linked AND b.{s}_here AND NOT b.{side.other}_here
+                 AND (a.sent = 0 OR b.sent = 0 OR a.sent = b.sent)
+                 AND CASE a.{s}_key WHEN '' THEN b.{s}_key = '' AND a.{s}_place != '' AND b.{s}_place = a.{s}_place
+                                    ELSE b.{s}_key = a.{s}_key END
+                WHERE a.number = ? AND NOT (b.linked AND b.local_here AND b.remote_here)
+                ORDER BY (a.{s}_id = b.{s}_id) + (a.{s}_place != '' AND a.{s}_place = b.{s}_place) DESC, b.number""",
+            (old,),
+        ).fetchone()
+        return int(found[0]) if found else 0
 
     def twins(self) -> set[tuple[Side, int]]:
         """Where a linked item stands whose key a new entry of the same side also has, elsewhere.
