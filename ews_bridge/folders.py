@@ -7,6 +7,7 @@ a linked folder that leaves the scope is forgotten: its files go to the trash, t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterable
@@ -100,12 +101,20 @@ class Job:
         return [*free, *(step for row in rows if row.number in self.fixed for step in restore_row(row) if allowed(step, policy))]
 
 
-def converge(job: Job, report: Report) -> None:
-    """Create and move folders until both trees are alike. Deletions wait until what is in the folders is dealt with."""
+def converge(job: Job, report: Report) -> list[Failure]:
+    """Create and move folders until both trees are alike; what is in the way at the end. Deletions wait until what is in the
+    folders is dealt with: only then is the name of a folder that is gone free for another.
+    """
+    failures: list[Failure] = []
     for _ in range(ROUNDS):
         steps = sorted((step for step in job.plan() if not isinstance(step, Delete)), key=_depth)
-        if not sum([job.take(job.state, job.trees, step, report) for step in steps]):
-            return
+        told = Report()
+        done = sum([job.take(job.state, job.trees, step, told) for step in steps])
+        report.done = dict(Counter(report.done) + Counter(told.done))
+        failures = told.failures
+        if not done:
+            break
+    return failures
 
 
 def delete(job: Job, report: Report) -> None:
@@ -180,7 +189,7 @@ def _linked(row: Row, side: Side, made: Entry, other: Entry) -> Row:
 
 def _depth(step: Step) -> tuple[int, str]:
     """Parents first, by the path that the folder is to have."""
-    entry = step.row.remote or step.row.local
+    entry = step.like if isinstance(step, Move) else step.row.remote or step.row.local
     path = entry.key if entry else ""
     return path.count("/"), path
 

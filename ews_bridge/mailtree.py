@@ -96,9 +96,9 @@ class MailTree:
         return self._entry(id_, path)
 
     def move(self, entry: Entry, path: str) -> Entry:
-        """As in `Tree.move`. In the verbatim layout the folders below come along; in the others they have moves of their own.
+        """As in `Tree.move`, for this folder alone: those below have moves of their own in every layout and may go elsewhere.
 
-        Raises `Stale` when it is gone, `BadItem` when another folder has the place, or it would lie in itself.
+        Raises `Stale` when it is gone, `BadItem` when another folder has the place.
         """
         target = self._directory(path)
         old, new = self._at(entry.id), self._at(target)
@@ -173,19 +173,29 @@ class MailTree:
                 pending += [f"{directory}/{name}" if directory else name for name in wanted]
 
     def _rename(self, old: str, new: str) -> None:
-        """Give the folder in `old` the place `new`, which is no folder; it may be the parent of some."""
-        if new.startswith(f"{old}/"):
-            raise BadItem(f"{old} cannot be moved into itself")
+        """Give the folder in `old` the place `new`, which is no folder; folders below it stay, and may be below others then.
+
+        Whole where that takes nothing else along; else what is the folder's own: its three directories, cur/ last, and the
+        files and hidden directories of mail readers.
+        """
         make_directory(os.path.dirname(new))
-        if os.path.isdir(new):
-            for part in _PARTS:
-                with contextlib.suppress(FileNotFoundError):
-                    os.rename(os.path.join(old, part), os.path.join(new, part))
-            sync_directories((old, new))
-        else:
+        if not (os.path.lexists(new) or new.startswith(f"{old}/") or self._may_be_parent(old)):
             os.rename(old, new)
-            sync_directory(os.path.dirname(new))
+            sync_directories({os.path.dirname(old), os.path.dirname(new)})
+        else:
+            make_directory(new)
+            with os.scandir(old) as found:
+                own = [entry.name for entry in found if entry.name.startswith(".") or not entry.is_dir(follow_symlinks=False)]
+            for name in [name for name in own if not os.path.lexists(os.path.join(new, name))] + list(_PARTS):
+                with contextlib.suppress(FileNotFoundError):
+                    os.rename(os.path.join(old, name), os.path.join(new, name))
+            sync_directories((old, new))
         self._remove_empty(old)
+
+    def _may_be_parent(self, home: str) -> bool:
+        with os.scandir(home) as found:
+            below = {entry.name for entry in found if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".")}
+        return self._layout == "verbatim" and bool(below - names.RESERVED)
 
     def _remove_empty(self, home: str) -> None:
         """Remove a directory that is no folder (any more) and those above it, as long as nothing is in them."""

@@ -83,7 +83,7 @@ class Tree(Protocol):
         """Make the folder (its parents exist). Already there: its entry."""
 
     def move(self, entry: Entry, path: str) -> Entry:
-        """Rename or move; already there (moved along with its parent): its entry."""
+        """Rename or move; already there: its entry. Folders below may come along (a server's do) or have moves of their own."""
 
     def delete(self, entry: Entry) -> None:
         """Remove an empty folder; raises `BadItem` when something is left in it, already gone is done."""

@@ -133,9 +133,9 @@ def sync(account: Account, *, options: Options, progress: Progress) -> Report:
         began = time.time()
         with signin.connected(account, state) as connection, _run(account, options, progress, state, connection) as run:
             bind(run)
-            _trees(run)
+            in_the_way = _trees(run)
             _items(run)
-            _finish(run, began)
+            _finish(run, began, in_the_way)
         return run.report
 
 
@@ -260,13 +260,13 @@ def _matches(path: str, patterns: Sequence[str]) -> bool:
     return folder_trees.included(path, patterns)
 
 
-def _trees(run: Run) -> None:
-    """Make the folder trees alike."""
+def _trees(run: Run) -> list[Failure]:
+    """Make the folder trees alike; returns what was in the way."""
     run.progress.phase("listing folders", None)
     folder_trees.observe(run.state, run.trees)
     if special := run.remote.special():
         run.state.put({"special": json.dumps(special)})
-    folder_trees.converge(_folder_job(run), run.report)
+    return folder_trees.converge(_folder_job(run), run.report)
 
 
 def _folder_job(run: Run) -> folder_trees.Job:
@@ -321,11 +321,15 @@ def _stamps(run: Run, rows: Sequence[Row]) -> dict[int, str]:
 
 
 def _selected(run: Run, rows: Sequence[Row]) -> set[int]:
-    by_path = {entry.key: row.number for row in rows if (entry := row.remote or row.local)}
+    # Of two folders with one path, one is gone and the other has taken its name.
+    by_path: dict[str, set[int]] = {}
+    for row in rows:
+        if entry := row.remote or row.local:
+            by_path.setdefault(entry.key, set()).add(row.number)
     unknown = [path for path in run.options.folders if path not in by_path]
     if unknown:
         raise UsageError(f"there is no folder {unknown[0]!r} among those that are synced", hint="ews-bridge folders lists them")
-    return {by_path[path] for path in run.options.folders} or set(by_path.values())
+    return set().union(*(by_path[path] for path in run.options.folders or by_path))
 
 
 def _tools(run: Run, stores: apply.Stores) -> apply.Tools:
@@ -390,11 +394,12 @@ def _now() -> int:
     return int(time.time())
 
 
-def _finish(run: Run, began: float) -> None:
-    """Folders that are gone, the trash, and what `status` will say of this run."""
+def _finish(run: Run, began: float, in_the_way: list[Failure]) -> None:
+    """Folders that are gone, those that waited for their names, the trash, and what `status` will say of this run."""
     if run.options.dry_run:
         return
     folder_trees.delete(_folder_job(run), run.report)
+    run.report.failures += folder_trees.converge(_folder_job(run), run.report) if in_the_way else []
     for row in run.state.folders():
         if row.link and row.local and not folder_trees.in_scope(row, run.mail.folders):
             store = run.trees[Side.LOCAL].open(row.local, row.number)

@@ -6,6 +6,7 @@ answers, or do something on the server first.
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -70,7 +71,7 @@ class Relay:
 
 
 @contextmanager
-def relay(target: str, hook: Hook) -> Iterator[Relay]:
+def relay(target: str, hook: Hook, *, tls: ssl.SSLContext | None = None) -> Iterator[Relay]:
     """A relay to the sandbox at `target` ("": there is none, and the hook answers everything)."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -101,7 +102,9 @@ def relay(target: str, hook: Hook) -> Iterator[Relay]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    found = Relay(f"http://127.0.0.1:{server.server_port}/EWS/Exchange.asmx", hook)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    found = Relay(f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}/EWS/Exchange.asmx", hook)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:

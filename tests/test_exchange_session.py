@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import base64
+import itertools
 import socket
+import ssl
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC
+from datetime import datetime
+from datetime import timedelta
+from ipaddress import IPv4Address
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from ews_bridge.errors import AuthError
 from ews_bridge.errors import Busy
@@ -31,6 +45,7 @@ from .exchange_relay import message
 from .exchange_relay import relay
 from .exchange_relay import response
 
+DAY = timedelta(days=1)
 HELLO = asking.get_folders(asking.distinguished("inbox"), "")
 
 
@@ -171,6 +186,23 @@ def test_every_shape_of_busy_is_understood_wherever_its_figure_stands(busy: Repl
         assert caught.value.wait == 42
 
 
+def test_a_server_that_is_often_busy_never_stops_the_workers_for_good() -> None:
+    numbers = itertools.count()
+
+    def hook(_: bytes, forward: Callable[[], Reply]) -> Reply | None:
+        number = next(numbers)
+        if number % 3 == 1:
+            return fault("ErrorServerBusy", BACK_OFF) if number % 2 else None
+        return forward()
+
+    waits = Waits()
+    with sandbox_server.running() as server, relay(server.url, hook) as between:
+        conn = connection(between.url, waits, connections=4, tries=20, patience=1e9)
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda _: hello(conn), range(100), timeout=60))
+    assert all(answer[0].ok for answer in answers)
+
+
 def test_tries_are_bounded() -> None:
     waits = Waits()
     with sandbox_server.running() as server, connection(server.url, waits, tries=4) as conn:
@@ -264,11 +296,49 @@ def test_tls_to_a_server_that_speaks_none() -> None:
         hello(connection(server.url.replace("http:", "https:"), tries=1))
 
 
+def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
+    """A server's context with a certificate of its own for 127.0.0.1, and that certificate."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail.example.test")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - DAY, now + DAY)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    encoded = made.public_bytes(serialization.Encoding.PEM)
+    secret = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "both.pem").write_bytes(secret + encoded)
+    (folder / "ca.pem").write_bytes(encoded)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "both.pem")
+    return context, folder / "ca.pem"
+
+
+def test_a_certificate_is_trusted_only_when_its_authority_is(tmp_path: Path) -> None:
+    context, ca_file = certificate(tmp_path)
+    waits = Waits()
+    answer = Reply(200, response("GetFolder", message("GetFolder", "")))
+    with relay("", lambda _, __: answer, tls=context) as server:
+        with pytest.raises(Unavailable, match="not trusted") as caught:
+            hello(connection(server.url, waits))
+        assert "ca_file" in caught.value.hint
+        assert not waits.slept
+        assert not server.requests
+        assert hello(connection(server.url, ca_file=str(ca_file)))[0].ok
+
+
+def test_the_proxy_is_used() -> None:
+    answer = Reply(200, response("GetFolder", message("GetFolder", "")))
+    with relay("", lambda _, __: answer) as proxy:
+        conn = connection("http://mail.example.invalid/EWS/Exchange.asmx", proxy=proxy.url.removesuffix("/EWS/Exchange.asmx"))
+        assert hello(conn)[0].ok
+
+
 def test_names_and_passwords_beyond_latin_1_arrive_as_utf_8() -> None:
     with relay("", lambda _, __: Reply(200, response("GetFolder", message("GetFolder", "")))) as server:
         hello(connection(server.url, username="zażółć", secret="пароль"))
-        import base64
-
         assert base64.b64decode(server.authorizations[0].removeprefix("Basic ")).decode() == "zażółć:пароль"
 
 

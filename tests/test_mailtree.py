@@ -155,11 +155,28 @@ def test_a_move_takes_the_mail_along(root: Path, layout: Layout) -> None:
     assert tree(root, layout).move(entry, "C/D") == moved  # cut off after the rename: done
 
 
-def test_verbatim_folders_take_those_below_along(root: Path) -> None:
-    parent, child = tree(root).create("A"), tree(root).create("A/B")
-    tree(root).move(parent, "C")
-    assert folders(root) == {"C", "C/B"}
-    assert tree(root).move(child, "C/B").id == "C/B"
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_folder_moves_alone_as_those_below_may_go_elsewhere(root: Path, layout: Layout) -> None:
+    parent, child = tree(root, layout).create("A"), tree(root, layout).create("A/B")
+    deliver(root, parent.id)
+    (root / parent.id / ".index").touch()
+    moved = tree(root, layout).move(parent, "C")
+    assert folders(root) == {"C".join(parent.id.split("A")), child.id}
+    assert (root / moved.id / ".index").exists(), "what mail readers keep in it comes along"
+    assert (root / moved.id / "cur/a:2,S").exists()
+    assert tree(root, layout).move(child, "C/B").id == child.id.replace("A", "C")
+    assert len(list(root.iterdir())) == (1 if layout == "verbatim" else 2)
+
+
+def test_a_folder_may_move_below_itself_and_back(root: Path) -> None:
+    entry = tree(root).create("A")
+    deliver(root, "A")
+    entry = tree(root).move(entry, "A/x")
+    assert folders(root) == {"A/x"}
+    entry = tree(root).move(entry, "A")
+    assert folders(root) == {"A"}
+    assert (root / "A/cur/a:2,S").exists()
+    assert not (root / "A/x").exists()
 
 
 def test_a_folder_may_take_a_place_that_is_only_the_parent_of_others(root: Path) -> None:
@@ -176,8 +193,6 @@ def test_a_move_never_replaces_another_folder(root: Path) -> None:
     tree(root).create("B")
     with pytest.raises(BadItem, match="another folder"):
         tree(root).move(one, "B")
-    with pytest.raises(BadItem, match="into itself"):
-        tree(root).move(one, "A/x")
     assert folders(root) == {"A", "B"}
 
 

@@ -68,9 +68,9 @@ def passes(error: EwsBridgeError) -> bool:
 
 
 def fault(code: str, text: str, wait: float = 0) -> Unavailable:
-    """The error for a code that concerns a whole request."""
+    """The error for a code that concerns a whole request. Whatever it is called: with a time to wait it is about load."""
     words = f"the server says: {text or code}" + (f" ({code})" if text and code else "")
-    return Busy(words, wait=wait) if code == BUSY else Fault(words, code=code)
+    return Busy(words, wait=wait) if code == BUSY or wait else Fault(words, code=code)
 
 
 def http(status: int, headers: Mapping[str, str], body: bytes | bytearray, *, name: str) -> EwsBridgeError | None:

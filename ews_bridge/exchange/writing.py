@@ -48,7 +48,16 @@ T = TypeVar("T")
 WRITE_ITEMS = 100
 
 _CONFLICT = frozenset({"ErrorIrresolvableConflict", "ErrorStaleObject"}) | bulk.GONE
-_ELEMENT = frozenset({"ErrorInvalidPropertySet", "ErrorObjectTypeChanged", "ErrorUpdatePropertyMismatch"})
+# It wants its own element, or its change key: ask what it is.
+_READ_FIRST = frozenset(
+    {
+        "ErrorChangeKeyRequired",
+        "ErrorChangeKeyRequiredForWriteOperations",
+        "ErrorInvalidPropertySet",
+        "ErrorObjectTypeChanged",
+        "ErrorUpdatePropertyMismatch",
+    }
+)
 # What makes a draft what it is: compared before and after it is thrown away.
 _DRAFT_FIELDS = "".join(
     asking.field(f"{kind}:{name}")
@@ -119,7 +128,7 @@ def mark(folder: Folder, items: Sequence[tuple[Entry, Flags]]) -> Results:
     for (entry, wanted), answer in _write(folder.connection, simple, operation, repeat=True):
         if answer.ok:
             yield entry, replace(entry, flags=wanted)
-        elif answer.code in _ELEMENT:
+        elif answer.code in _READ_FIRST:
             careful.append((entry, wanted))
         else:
             yield entry, _failed(entry, answer, "marked")

@@ -1,0 +1,248 @@
+"""What is measured. Each case yields lines of Markdown as it has them, and adds rows to the table of aims."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from dataclasses import field
+from dataclasses import replace
+from pathlib import Path
+
+from tests.bench import table
+from tests.bench.changes import Changes
+from tests.bench.running import Run
+from tests.bench.running import Server
+from tests.bench.running import measured
+from tests.bench.running import middle
+from tests.bench.running import sandbox
+from tests.bench.table import MB
+from tests.bench.table import aim
+from tests.bench.user import User
+from tests.bench.user import home
+from tests.bench.user import user
+
+
+@dataclass
+class Bench:
+    """How much, where, how often. `share` divides the sizes of a short run. `aims` fills as cases end."""
+
+    directory: Path
+    repeat: int
+    share: int = 1
+    aims: list[list[str]] = field(default_factory=list)
+
+
+# ---- the first mirror, against the floor
+
+
+def mirror(bench: Bench) -> Iterator[str]:
+    """The comparison: one mailbox, two round trips, the floor and ours."""
+    count = 2000 // bench.share
+    yield from _heading(f"First mirror: {count:,} messages of 36 KB in 17 folders (medians of {bench.repeat})")
+    rows: list[list[str]] = []
+    ours: dict[int, Run] = {}
+    for rtt in (0, 40):
+        with sandbox(f"bulk:{count}x36K/17", rtt_ms=rtt) as server:
+            floor, messages, size = _floor(bench, server)
+            ours[rtt] = _first(bench, server)
+        rows += [
+            [f"floor, {rtt} ms", *table.cost(floor, messages, size)],
+            [f"ews-bridge, {rtt} ms", *table.cost(ours[rtt], messages, size)],
+        ]
+        wall, cpu = ours[rtt].wall / floor.wall, ours[rtt].cpu / floor.cpu
+        rows.append(["ratio", f"{wall:.2f}", "", "", f"{cpu:.2f}", f"{ours[rtt].peak / floor.peak:.2f}", ""])
+        bench.aims.append(aim(f"first mirror at {rtt} ms, wall", "≤ 1.3 × the floor", f"{wall:.2f} ×", met=wall <= 1.3))
+        bench.aims.append(aim(f"first mirror at {rtt} ms, client CPU", "≤ 2 × the floor", f"{cpu:.2f} ×", met=cpu <= 2))
+    slower = ours[40].wall / ours[0].wall
+    bench.aims.append(aim("first mirror, 40 ms against 0 ms", "< 2 ×", f"{slower:.2f} ×", met=slower < 2))
+    yield from table.table(("", *table.COST), rows)
+
+
+def elsewhere(bench: Bench, server: Server) -> Iterator[str]:
+    """The same against any server, reading only, and what a run costs that finds nothing new."""
+    yield from _heading(f"First mirror of {server.email} (medians of {bench.repeat})")
+    rows: list[list[str]] = []
+    if server.auth == "basic":
+        floor, messages, size = _floor(bench, server)
+        rows.append(["floor", *table.cost(floor, messages, size)])
+    runs: list[Run] = []
+    quiet: list[Run] = []
+    for _ in range(bench.repeat):
+        with user(server, bench.directory) as someone:
+            runs.append(someone.sync())
+            quiet += _quiet(someone, 1)
+            messages, size = someone.messages()
+    rows += [["ews-bridge", *table.cost(middle(runs), messages, size)], ["nothing new", *_idle(middle(quiet))]]
+    yield from table.table(("", *table.COST), rows)
+
+
+def _floor(bench: Bench, server: Server) -> tuple[Run, int, int]:
+    runs: list[Run] = []
+    for _ in range(bench.repeat):
+        with home(bench.directory) as place:
+            command = [sys.executable, "-m", "tests.bench.floor", server.url, server.user, str(place / "Mail")]
+            runs.append(measured(command, stdin=server.password() + "\n"))
+    said = json.loads(runs[-1].out)
+    return replace(middle(runs), requests=said["requests"]), said["messages"], said["bytes"]
+
+
+def _first(bench: Bench, server: Server) -> Run:
+    runs: list[Run] = []
+    for _ in range(bench.repeat):
+        with user(server, bench.directory) as someone:
+            runs.append(someone.sync())
+    return middle(runs)
+
+
+# ---- a large mailbox
+
+
+def large(bench: Bench) -> Iterator[str]:
+    """Many messages in many folders: the first mirror, and runs that find nothing."""
+    yield from _sized(bench, 100_000 // bench.share, 100, "the large mailbox")
+
+
+def one_folder(bench: Bench) -> Iterator[str]:
+    """The same number in one folder."""
+    yield from _sized(bench, 100_000 // bench.share, 1, "one large folder")
+
+
+def many_folders(bench: Bench) -> Iterator[str]:
+    """A tree of folders with one message each."""
+    yield from _sized(bench, 2000 // bench.share, 2000 // bench.share, "many folders")
+
+
+def _sized(bench: Bench, count: int, folders: int, what: str) -> Iterator[str]:
+    yield from _heading(f"{count:,} messages of 2 KB in {folders:,} folder{'s' if folders > 1 else ''}")
+    # In /1 the number of folders is said, too: without it the Inbox would be the folder.
+    with sandbox(f"bulk:{count}x2K/{folders}") as server, user(server, bench.directory) as someone:
+        first = someone.sync()
+        messages, size = someone.messages()
+        assert messages == count, f"{messages} of {count} messages are on disk"
+        second, *quiet = _quiet(someone, bench.repeat)
+        idle = middle(quiet)
+    rows = [
+        ["first mirror", *table.cost(first, messages, size)],
+        ["second run: all is listed once", *_idle(second)],
+        [f"nothing new (median of {bench.repeat})", *_idle(idle)],
+    ]
+    if folders <= 100:
+        bench.aims.append(aim(f"{what}: peak memory", "< 150 MB", f"{first.peak / MB:.0f} MB", met=first.peak < 150 * MB))
+    limit = -(-folders // 1000) + 1
+    bench.aims.append(aim(f"{what}: nothing new", "< 1 s", f"{idle.wall:.2f} s", met=idle.wall < 1))
+    met = idle.requests is not None and idle.requests <= limit
+    bench.aims.append(aim(f"{what}: nothing new, requests", f"≤ {limit}", table.requests(idle), met=met))
+    yield from table.table(("", *table.COST), rows)
+
+
+def _quiet(someone: User, repeat: int) -> list[Run]:
+    """The second run, then `repeat` more. A directory that changed less than 2 s ago proves nothing: wait."""
+    time.sleep(2.5)
+    return [someone.sync() for _ in range(1 + repeat)]
+
+
+def _idle(run: Run) -> list[str]:
+    return [f"{run.wall:.2f}", "", "", f"({run.cpu:.2f} s)", table.megabytes(run.peak), table.requests(run)]
+
+
+# ---- changes
+
+
+def incremental(bench: Bench) -> Iterator[str]:
+    """What a number of changes costs in mailboxes of three sizes: it should be the same in all."""
+    sizes = [size // bench.share for size in (1000, 10_000, 100_000)]
+    counts = (1, 10, 100)
+    yield from _heading(f"Changes, in mailboxes of 100 folders (seconds, of these CPU / requests; medians of {bench.repeat})")
+    rows: list[list[str]] = []
+    costs: dict[tuple[int, str], Run] = {}
+    for size in sizes:
+        with sandbox(f"bulk:{size}x2K/100") as server, user(server, bench.directory) as someone:
+            someone.sync()
+            idle = _quiet(someone, 1)[1]
+            with closing(Changes(server)) as changes:
+                found = {count: _cycle(bench, someone, changes, count) for count in counts}
+        row = [f"{size:,} messages", _short(idle)]
+        for name in ("new", "marked", "deleted"):
+            row += [_short(found[count][name]) for count in counts]
+            costs |= {(size, f"{count} {name}"): found[count][name] for count in counts}
+        rows.append(row)
+    names = [f"{count} {name}" for name in ("new", "marked", "deleted") for count in counts]
+    yield from table.table(("", "nothing", *names), rows)
+    for word in ("wall", "cpu"):
+        ratios = [(getattr(costs[sizes[-1], name], word) / getattr(costs[sizes[0], name], word), name) for name in names]
+        worst, what = max(ratios)
+        aimed = f"changes in {sizes[-1]:,} against {sizes[0]:,} messages, {word}"
+        bench.aims.append(aim(aimed, "flat (≤ 1.5 ×)", f"{worst:.2f} × ({what})", met=worst <= 1.5))
+
+
+def _cycle(bench: Bench, someone: User, changes: Changes, count: int) -> dict[str, Run]:
+    """Make, mark and delete `count` messages, with a sync after each."""
+    runs: dict[str, list[Run]] = {"new": [], "marked": [], "deleted": []}
+    acts: list[tuple[str, Callable[[], None]]] = [
+        ("new", lambda: changes.create(count)),
+        ("marked", changes.mark),
+        ("deleted", changes.delete),
+    ]
+    for _ in range(bench.repeat):
+        for name, act in acts:
+            act()
+            run = someone.sync("--json")
+            done = json.loads(run.out)["accounts"][0]["done"]
+            assert sum(done.values()) == count, f"{name}: {done} instead of {count}"
+            runs[name].append(run)
+    return {name: middle(each) for name, each in runs.items()}
+
+
+def _short(run: Run) -> str:
+    return f"{run.wall:.2f}, {run.cpu:.2f} / {table.requests(run)}"
+
+
+# ---- one large message
+
+
+def large_message(bench: Bench) -> Iterator[str]:
+    """A message with a large attachment."""
+    size = 150 * MB // bench.share
+    yield from _heading(f"One message of {size // MB} MB")
+    with home(bench.directory) as seed:
+        (seed / "inbox").mkdir()
+        _write_message(seed / "inbox/large.eml", size)
+        with sandbox(str(seed)) as server, user(server, bench.directory) as someone:
+            run = someone.sync()
+            messages, stored = someone.messages()
+            assert messages == 1 and stored > size * 0.98, f"{messages} messages of {stored} bytes"
+    yield from table.table(("", *table.COST), [["first mirror", *table.cost(run, messages, stored)]])
+    ratio = run.peak / size
+    bench.aims.append(aim("one large message: peak memory", "< 3 × its size", f"{ratio:.2f} ×", met=ratio < 3))
+
+
+def _write_message(path: Path, size: int) -> None:
+    line = b"QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9wcXJzdHV2d3h5ejAx\r\n"
+    head = (
+        "From: Bob <bob@example.test>\r\nTo: alice@example.test\r\nSubject: the drawings\r\n"
+        "Date: Tue, 03 Nov 2026 10:00:00 +0000\r\nMessage-ID: <large@example.test>\r\nMIME-Version: 1.0\r\n"
+        'Content-Type: application/octet-stream; name="drawings.tar"\r\nContent-Transfer-Encoding: base64\r\n\r\n'
+    )
+    with path.open("wb") as file:
+        file.write(head.encode())
+        for _ in range(size // (1000 * len(line))):
+            file.write(1000 * line)
+
+
+def _heading(text: str) -> list[str]:
+    return ["", f"## {text}", ""]
+
+
+CASES: dict[str, Callable[[Bench], Iterator[str]]] = {
+    "mirror": mirror,
+    "large": large,
+    "incremental": incremental,
+    "large-message": large_message,
+    "one-folder": one_folder,
+    "many-folders": many_folders,
+}
