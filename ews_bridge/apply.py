@@ -9,7 +9,6 @@ Must never do: settle what a store did not say it did; repeat a creation whose o
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -20,65 +19,41 @@ from concurrent.futures import Executor
 from concurrent.futures import Future
 from concurrent.futures import wait
 from dataclasses import dataclass
-from dataclasses import field
 from dataclasses import replace
 
+from ews_bridge.batch import EDITED
+from ews_bridge.batch import Aside
+from ews_bridge.batch import Batch
+from ews_bridge.batch import Outcome
+from ews_bridge.batch import Stores
+from ews_bridge.batch import link_of
+from ews_bridge.batch import perform
+from ews_bridge.batch import with_entry
 from ews_bridge.errors import BadItem
 from ews_bridge.errors import EwsBridgeError
 from ews_bridge.errors import Stale
 from ews_bridge.model import Conflict
-from ews_bridge.model import Content
 from ews_bridge.model import Copy
 from ews_bridge.model import Create
 from ews_bridge.model import Delete
 from ews_bridge.model import Entry
 from ews_bridge.model import Failure
-from ews_bridge.model import Flags
 from ews_bridge.model import Forget
-from ews_bridge.model import Link
 from ews_bridge.model import Mark
 from ews_bridge.model import Move
-from ews_bridge.model import New
 from ews_bridge.model import Report
 from ews_bridge.model import Row
 from ews_bridge.model import Settle
 from ews_bridge.model import Side
 from ews_bridge.model import Step
 from ews_bridge.model import Update
-from ews_bridge.plan import base_of
-from ews_bridge.plan import plan_row
 from ews_bridge.state import State
-from ews_bridge.store import Failed
-from ews_bridge.store import Store
 
 #: A batch holds at most so many items and so many bytes (one larger item is a batch of its own).
 BATCH_ITEMS = 100
 BATCH_BYTES = 4_000_000
 #: Bytes of content that all batches at work may hold together; one batch is always let through.
 IN_FLIGHT_BYTES = 24_000_000
-
-#: A base revision that no store gives: the side that has it counts as edited (see `recover` and `Conflict`).
-EDITED = "edited"
-
-Stores = Mapping[tuple[Side, int], Store]
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Like steps against one pair of stores."""
-
-    steps: tuple[Step, ...]
-    tokens: Mapping[int, str] = field(default_factory=dict)  # creations only: row number → token
-    bytes: int = 0
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What a batch came to: the rows as they now are, what failed, what must be listed again; `error` ended it early."""
-
-    rows: list[tuple[Step, Row]] = field(default_factory=list)
-    failed: list[tuple[Step, Failed]] = field(default_factory=list)
-    error: EwsBridgeError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +65,7 @@ class Tools:
     workers: Executor
     width: int
     new_token: Callable[[], str]
-    aside: Callable[[Row, Content], str]
+    aside: Aside
     now: Callable[[], int]
     advance: Callable[[int, int], None]
 
@@ -112,8 +87,8 @@ def recover(state: State, stores: Stores) -> int:
                 collection=intent.source.collection,
                 flags=intent.source.flags,
             )
-            link = _link(intent.side, base, intent.source)
-            rows.append(_with(replace(intent.row, link=link), intent.side, made))
+            link = link_of(intent.side, base, intent.source)
+            rows.append(with_entry(replace(intent.row, link=link), intent.side, made))
             found += 1
         state.settle(rows, tokens=[intent.token])
     return found
@@ -140,7 +115,7 @@ def apply(pages: Iterable[Sequence[Step]], tools: Tools, report: Report) -> set[
         if error:
             break
         batch = _begin(batch, tools)
-        running[tools.workers.submit(_perform, batch, tools)] = batch
+        running[tools.workers.submit(perform, batch, tools.stores, tools.aside)] = batch
     while running:
         error = _drain(running, tools, report, again) or error
     if error:
@@ -221,180 +196,6 @@ def _group(step: Step) -> object:
             return Forget, row.local and row.local.collection
         case Settle() | Conflict():
             return type(step)
-
-
-def _perform(batch: Batch, tools: Tools) -> Outcome:
-    """In a worker: the store calls of one batch, nothing else."""
-    outcome = Outcome()
-    try:
-        for step, result in _results(batch, tools):
-            if isinstance(result, Stale | BadItem):
-                outcome.failed.append((step, result))
-            else:
-                outcome.rows.append((step, _agreed(result)))
-    except EwsBridgeError as error:
-        outcome.error = error
-    return outcome
-
-
-def _results(batch: Batch, tools: Tools) -> Iterator[tuple[Step, Row | Failed]]:
-    """For each step of the batch, the row as it is after it, or why not."""
-    match batch.steps[0]:
-        case Settle():
-            yield from ((step, replace(step.row, link=step.link)) for step in batch.steps if isinstance(step, Settle))
-        case Forget(row=row):
-            yield from _forgotten(batch, tools.stores[Side.LOCAL, row.local.collection] if row.local else None)
-        case Copy(to=to):
-            yield from _copied(batch, tools, to)
-        case Conflict():
-            for step in batch.steps:
-                yield step, _set_aside(step, tools)
-        case Create(to=to, source=source) | Update(to=to, source=source):
-            yield from _carry(batch, tools.stores[to.other, source.collection], tools.stores[to, _into(batch.steps[0])])
-        case Mark(to=to, target=target):
-            by_id = {step.target.id: step for step in batch.steps if isinstance(step, Mark)}
-            marks = [(step.target, step.flags) for step in by_id.values()]
-            for entry, result in tools.stores[to, target.collection].mark(marks):
-                step = by_id[entry.id]
-                yield step, result if isinstance(result, Stale | BadItem) else _with(step.row, to, result)
-        case Move(to=to, target=target, like=like):
-            moves = {step.target.id: step for step in batch.steps if isinstance(step, Move)}
-            store, into = tools.stores[to, target.collection], tools.stores[to, like.collection]
-            for entry, result in store.move([step.target for step in moves.values()], into):
-                move = moves[entry.id]
-                yield move, result if isinstance(result, Stale | BadItem) else _with(move.row, to, result)
-        case Delete(to=to, target=target):
-            deletes = {step.target.id: step for step in batch.steps if isinstance(step, Delete)}
-            for entry, result in tools.stores[to, target.collection].delete([s.target for s in deletes.values()]):
-                delete = deletes[entry.id]
-                yield delete, result if isinstance(result, Stale | BadItem) else _without(delete.row, to)
-
-
-def _into(step: Step) -> int:
-    assert isinstance(step, Create | Update)
-    return step.source.collection
-
-
-def _carry(batch: Batch, source: Store, target: Store) -> Iterator[tuple[Step, Row | Failed]]:
-    """Contents from one store to the other: creations or updates, read and written as a stream."""
-    steps = {step.source.id: step for step in batch.steps if isinstance(step, Create | Update)}
-    unread: list[tuple[Step, Failed]] = []
-
-    def contents() -> Iterator[tuple[Create | Update, Entry, Content]]:
-        for entry, content in source.read([step.source for step in steps.values()]):
-            if isinstance(content, Content):
-                yield steps[entry.id], entry, content
-            else:
-                unread.append((steps[entry.id], content))
-
-    if isinstance(batch.steps[0], Create):
-        news = ((e, New(content, batch.tokens[step.row.number], e.key, e.flags)) for step, e, content in contents())
-        made = target.create(news)
-        for entry, result in made:
-            step = steps[entry.id]
-            yield step, result if isinstance(result, Stale | BadItem) else _created(step, entry, result, entry.flags)
-    else:
-        updates = {step.target.id: step for step in steps.values() if isinstance(step, Update)}
-        changed = target.update((step.target, content) for step, _, content in contents() if isinstance(step, Update))
-        for entry, result in changed:
-            update = updates[entry.id]
-            yield update, result if isinstance(result, Stale | BadItem) else _updated(update, result)
-    yield from unread
-
-
-def _created(step: Create | Update | Copy, source: Entry, made: Entry, flags: Flags) -> Row:
-    """The new link. `flags` are the agreed ones: those that were carried over; after a copy, those that came with it."""
-    link = _link(step.to, replace(made, flags=flags), replace(source, flags=flags))
-    return _with(replace(step.row, link=link), step.to, made)
-
-
-def _updated(step: Update, made: Entry) -> Row:
-    """The base takes the new revisions; the flags were not synced by this step and keep theirs."""
-    flags = step.row.link.flags if step.row.link else made.flags
-    link = _link(step.to, replace(made, flags=flags), replace(step.source, flags=flags))
-    return _with(replace(step.row, link=link), step.to, made)
-
-
-def _forgotten(batch: Batch, store: Store | None) -> Iterator[tuple[Step, Row | Failed]]:
-    """Drop what the state has of them; a file goes to the trash before."""
-    steps = {step.row.local.id if step.row.local else str(step.row.number): step for step in batch.steps}
-    if store is None:
-        yield from ((step, Row(step.row.number, None, None, step.row.remote)) for step in steps.values())
-        return
-    for entry, result in store.delete([step.row.local for step in steps.values() if step.row.local]):
-        step = steps[entry.id]
-        yield step, result if isinstance(result, Stale | BadItem) else Row(step.row.number, None, None, step.row.remote)
-
-
-def _copied(batch: Batch, tools: Tools, to: Side) -> Iterator[tuple[Step, Row | Failed]]:
-    """Copy on side `to` what proves to be a copy on the other; create the rest."""
-    copies: dict[str, Copy] = {}
-    rest: list[Step] = []
-    for step in batch.steps:
-        assert isinstance(step, Copy)
-        if step.original.id not in copies and _is_copy(tools, step):
-            copies[step.original.id] = step
-        else:
-            rest.append(Create(step.row, to, step.source))
-    if copies:
-        some = next(iter(copies.values()))
-        store, into = tools.stores[to, some.original.collection], tools.stores[to, some.source.collection]
-        for entry, result in store.copy([step.original for step in copies.values()], into):
-            step = copies[entry.id]
-            yield step, result if isinstance(result, Stale | BadItem) else _created(step, step.source, result, result.flags)
-    if rest:
-        source = rest[0].row[to.other]
-        assert source is not None
-        create = Batch(tuple(rest), batch.tokens, batch.bytes)
-        yield from _carry(create, tools.stores[to.other, source.collection], tools.stores[to, source.collection])
-
-
-def _is_copy(tools: Tools, step: Copy) -> bool:
-    """The server's search key says so by itself; on disk the bytes must be the same."""
-    if step.to is Side.LOCAL:
-        return True
-    digests: list[bytes] = []
-    for entry in (step.source, step.counterpart):
-        for _, content in tools.stores[Side.LOCAL, entry.collection].read([entry]):
-            if not isinstance(content, Content):
-                return False
-            digest = hashlib.sha256()
-            for piece in content.pieces():
-                digest.update(piece)
-            digests.append(digest.digest())
-    return len(digests) == 2 and digests[0] == digests[1]
-
-
-def _set_aside(step: Step, tools: Tools) -> Row | Failed:
-    """Keep the local content, then let the server's version count as the only edit: the next round brings it down."""
-    assert isinstance(step, Conflict)
-    flags = step.row.link.flags if step.row.link else step.local.flags & step.remote.flags
-    for _, content in tools.stores[Side.LOCAL, step.local.collection].read([step.local]):
-        if not isinstance(content, Content):
-            return content
-        tools.aside(step.row, content)
-    base = base_of(step.local, replace(step.remote, revision=EDITED), flags)
-    return replace(step.row, link=base)
-
-
-def _agreed(row: Row) -> Row:
-    """Where nothing but remembering is left to do, remember it in the same transaction."""
-    match plan_row(row):
-        case [Settle(link=link)]:
-            return replace(row, link=link)
-    return row
-
-
-def _without(row: Row, side: Side) -> Row:
-    return replace(row, local=None) if side is Side.LOCAL else replace(row, remote=None)
-
-
-def _with(row: Row, side: Side, entry: Entry) -> Row:
-    return replace(row, local=entry) if side is Side.LOCAL else replace(row, remote=entry)
-
-
-def _link(side: Side, mine: Entry, theirs: Entry) -> Link:
-    return Link(mine, theirs) if side is Side.LOCAL else Link(theirs, mine)
 
 
 def word(step: Step) -> str:

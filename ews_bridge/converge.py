@@ -22,7 +22,7 @@ from dataclasses import field
 from dataclasses import replace
 from functools import partial
 
-from ews_bridge.apply import Stores
+from ews_bridge.batch import Stores
 from ews_bridge.errors import BadItem
 from ews_bridge.errors import DiskError
 from ews_bridge.errors import Refused

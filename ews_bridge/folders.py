@@ -127,7 +127,7 @@ def delete(job: Job, report: Report) -> None:
 def take(state: State, trees: Trees, step: Step, report: Report) -> bool:
     """Carry out one step; True when something came of it."""
     try:
-        if isinstance(step, Create):
+        if isinstance(step, Create) and step.to is Side.REMOTE:
             _create_parents(state, trees[step.to], step)
         row = _taken(trees, step)
     except (BadItem, Stale) as error:
@@ -140,7 +140,7 @@ def take(state: State, trees: Trees, step: Step, report: Report) -> bool:
 
 
 def _create_parents(state: State, tree: Tree, step: Create) -> None:
-    """A Maildir may lie in a directory that is none itself; on the server, and in our rows, each folder has a parent."""
+    """A Maildir may lie in a directory that is none itself; on the server each folder has a parent that is a folder."""
     known = {entry.key for entry in state.known(step.to, 0).values()}
     parts = step.source.key.split("/")
     for depth in range(1, len(parts)):

@@ -1,4 +1,4 @@
-"""From the account's settings to a connection, and the memory of a refused secret.
+"""From an account's settings to what is open: the state, with the lock held, and the connection to its server.
 
 A wrong password is tried once and then never again (accounts get locked): what was refused is remembered, as a salted
 hash bound to server and user, and nothing is sent until the secret or the settings change.
@@ -8,15 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ews_bridge import config
+from ews_bridge import lock
 from ews_bridge.config import Account
+from ews_bridge.config import Delete
+from ews_bridge.config import MailSection
+from ews_bridge.errors import CannotCreate
+from ews_bridge.errors import ConfigError
 from ews_bridge.errors import SignInRefused
 from ews_bridge.exchange.session import Connection
 from ews_bridge.exchange.session import Settings
+from ews_bridge.exchange.tree import ExchangeTree
 from ews_bridge.state import State
 
 
@@ -59,3 +66,28 @@ def _settings(account: Account, secret: str) -> Settings:
         timeout=account.timeout,
         connections=account.connections,
     )
+
+
+def mail_section(account: Account) -> MailSection:
+    if account.mail is None:
+        raise ConfigError(f"account {account.name} has no [accounts.{account.name}.mail] section: there is nothing to sync")
+    return account.mail
+
+
+@contextmanager
+def opened(account: Account, *, wait: float) -> Iterator[State]:
+    """The account's state, with the lock held."""
+    try:
+        account.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotCreate(f"cannot create {account.state_dir}: {error.strerror}") from error
+    with lock.held(account.state_dir / "lock", wait=wait):
+        state = State.open(account.state_dir / "state.sqlite3")
+        try:
+            yield state
+        finally:
+            state.close()
+
+
+def exchange_tree(connection: Connection, state: State, *, delete: Delete = "trash") -> ExchangeTree:
+    return ExchangeTree(connection, special=json.loads(state.get("special") or "{}"), delete=delete)

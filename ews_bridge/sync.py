@@ -24,28 +24,22 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import field
-from pathlib import Path
 from typing import Protocol
 
 from ews_bridge import apply
+from ews_bridge import binding
 from ews_bridge import converge
 from ews_bridge import disk
 from ews_bridge import folders as folder_trees
-from ews_bridge import lock
-from ews_bridge import mailtree
 from ews_bridge import signin
 from ews_bridge import trash
+from ews_bridge.batch import Stores
 from ews_bridge.config import Account
-from ews_bridge.config import Delete
 from ews_bridge.config import MailSection
-from ews_bridge.errors import CannotCreate
-from ews_bridge.errors import ConfigError
-from ews_bridge.errors import Refused
 from ews_bridge.errors import UsageError
 from ews_bridge.exchange.session import Connection
 from ews_bridge.exchange.tree import ExchangeTree
 from ews_bridge.mailtree import MailTree
-from ews_bridge.mailtree import Marker
 from ews_bridge.model import Content
 from ews_bridge.model import Failure
 from ews_bridge.model import Policy
@@ -53,7 +47,6 @@ from ews_bridge.model import Report
 from ews_bridge.model import Row
 from ews_bridge.model import Side
 from ews_bridge.model import Step
-from ews_bridge.names import directory
 from ews_bridge.state import State
 from ews_bridge.store import Store
 
@@ -87,30 +80,6 @@ class Progress(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class FolderInfo:
-    """One mail folder of the server. `items` and `unread` as the server counts; `special`: its role, "" for none."""
-
-    path: str
-    directory: Path
-    items: int
-    unread: int
-    special: str
-    synced: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """How an account stands, without asking the server. `last`: what the last run said of itself, {} before the first."""
-
-    last: dict[str, object]
-    linked: int
-    pending: int
-    failures: list[Failure]
-    refused: list[Failure]
-    trashed: int
-
-
-@dataclass(frozen=True, slots=True)
 class Run:
     """What is open while one account is synced."""
 
@@ -128,117 +97,33 @@ class Run:
 
 def sync(account: Account, *, options: Options, progress: Progress) -> Report:
     """Bring one account's mail together and report. Raises EwsBridgeError for what concerns the whole account."""
-    _section(account)
-    with _opened(account, wait=options.wait) as state:
+    with signin.opened(account, wait=options.wait) as state:
         began = time.time()
         with signin.connected(account, state) as connection, _run(account, options, progress, state, connection) as run:
-            bind(run)
+            binding.check(run.state, account, run.mail, refill=options.refill, write=not options.dry_run)
             in_the_way = _trees(run)
             _items(run)
             _finish(run, began, in_the_way)
         return run.report
 
 
-def _section(account: Account) -> MailSection:
-    if account.mail is None:
-        raise ConfigError(f"account {account.name} has no [accounts.{account.name}.mail] section: there is nothing to sync")
-    return account.mail
-
-
-@contextmanager
-def _opened(account: Account, *, wait: float) -> Iterator[State]:
-    """The account's state, with the lock held."""
-    try:
-        account.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise CannotCreate(f"cannot create {account.state_dir}: {error.strerror}") from error
-    with lock.held(account.state_dir / "lock", wait=wait):
-        state = State.open(account.state_dir / "state.sqlite3")
-        try:
-            yield state
-        finally:
-            state.close()
-
-
 @contextmanager
 def _run(account: Account, options: Options, progress: Progress, state: State, connection: Connection) -> Iterator[Run]:
-    mail = _section(account)
+    mail = signin.mail_section(account)
     if options.dry_run:
         state = state.copy()
     name = f"{time.strftime('%Y%m%dT%H%M%S')}-{secrets.token_hex(2)}"
     kept = trash.Trash(str(account.state_dir / "trash"), name)
     local = MailTree(str(mail.path), layout=mail.layout, trash=kept, host=_host())
-    remote = _remote(connection, state, delete=mail.delete)
+    remote = signin.exchange_tree(connection, state, delete=mail.delete)
     trees: dict[Side, MailTree | ExchangeTree] = {Side.LOCAL: local, Side.REMOTE: remote}
     with ThreadPoolExecutor(2 * account.connections) as workers:
         yield Run(account, mail, options, progress, state, trees, remote, workers, name)
 
 
-def _remote(connection: Connection, state: State, *, delete: Delete = "trash") -> ExchangeTree:
-    return ExchangeTree(connection, special=json.loads(state.get("special") or "{}"), delete=delete)
-
-
 def _host() -> str:
     """This machine in file names: no character that a Maildir gives a meaning."""
     return "".join(c if c.isalnum() or c in ".-" else "-" for c in socket.gethostname()) or "localhost"
-
-
-# ---- is it the tree that we know?
-
-
-def bind(run: Run) -> None:
-    """Make sure that state, mailbox and directory belong together; raises Refused where nothing would be safe.
-
-    The state remembers path, layout and mailbox; the marker at the root of the tree carries the state's random id and a
-    generation that each writing run raises: a root that vanished, another file system in its place, a swapped tree
-    or a restored backup is not taken for deletions.
-    """
-    state, mail = run.state, run.mail
-    facts = {"mailbox": run.account.email.lower(), "path": str(mail.path), "layout": mail.layout}
-    known = {name: state.get(name) for name in facts}
-    identity = state.get("identity") or secrets.token_hex(8)
-    marker = mailtree.read_marker(str(mail.path))
-    if known["mailbox"] and known != facts:
-        changed = ", ".join(f"{n} was {known[n]!r} and is {facts[n]!r}" for n in facts if known[n] != facts[n])
-        raise Refused(
-            f"account {run.account.name} is not the one that was synced before: {changed}",
-            hint=f"put it back; or, to begin anew with both sides as they are, move {run.account.state_dir} away",
-        )
-    generation = int(state.get("generation") or 0)
-    if state.linked() and not run.options.refill:
-        _refuse_strange(mail, marker, identity, generation)
-    if not state.linked() and marker is not None and marker.mailbox != facts["mailbox"]:
-        raise Refused(
-            f"the mail directory {mail.path} mirrors another mailbox ({marker.mailbox or 'not known'})",
-            hint=f"choose another path; or, if its mail is to go into this mailbox, remove {mail.path}/{mailtree.MARKER}",
-        )
-    if not run.options.dry_run:
-        state.put(facts | {"identity": identity})
-        if marker is None or marker.account != identity or run.options.refill:
-            mailtree.write_marker(str(mail.path), Marker(identity, generation, facts["mailbox"]))
-
-
-def _refuse_strange(mail: MailSection, marker: Marker | None, identity: str, generation: int) -> None:
-    hint = "bring it back (is it mounted?), or fetch everything that is missing again with sync --refill"
-    if marker is None:
-        raise Refused(
-            f"the mail directory {mail.path} is not the one that was synced before: it is gone or has no marker", hint=hint
-        )
-    if marker.account != identity:
-        raise Refused(f"the mail directory {mail.path} belongs to another account or state", hint=hint)
-    if marker.generation < generation:
-        raise Refused(
-            f"the mail directory {mail.path} is older than the last sync (a restored backup?): "
-            f"generation {marker.generation} instead of {generation}",
-            hint=hint,
-        )
-
-
-def _raise_generation(run: Run) -> None:
-    """Before the first write: the tree first, so that a crash in between leaves it newer than the state, never older."""
-    generation = int(run.state.get("generation") or 0) + 1
-    mailtree.write_marker(str(run.mail.path), Marker(run.state.get("identity"), generation, run.state.get("mailbox")))
-    run.state.put({"generation": str(generation)})
 
 
 # ---- the two parts of a run
@@ -332,7 +217,7 @@ def _selected(run: Run, rows: Sequence[Row]) -> set[int]:
     return set().union(*(by_path[path] for path in run.options.folders or by_path))
 
 
-def _tools(run: Run, stores: apply.Stores) -> apply.Tools:
+def _tools(run: Run, stores: Stores) -> apply.Tools:
     return apply.Tools(
         state=run.state,
         stores=stores,
@@ -352,7 +237,7 @@ def _taker(run: Run, tools: apply.Tools) -> Callable[[Iterable[Sequence[Step]]],
     def pages(planned: Iterable[Sequence[Step]]) -> Iterator[Sequence[Step]]:
         for steps in planned:
             if steps and not raised:
-                _raise_generation(run)
+                binding.raise_generation(run.state, run.mail)
                 raised.append(True)
             for word in apply.words(steps):
                 run.progress.step(word)
@@ -408,39 +293,3 @@ def _finish(run: Run, began: float, in_the_way: list[Failure]) -> None:
     trash.prune(str(run.account.state_dir / "trash"))
     last = {"run": run.name, "began": began, "seconds": time.time() - began, "report": asdict(run.report)}
     run.state.put({"last": json.dumps(last)})
-
-
-# ---- looking without syncing
-
-
-def folders(account: Account, *, wait: float = 30.0) -> list[FolderInfo]:
-    """The server's mail folders, by path. Asks the server; remembers nothing."""
-    mail = _section(account)
-    with _opened(account, wait=wait) as state, signin.connected(account, state) as connection:
-        memory, remote = state.copy(), _remote(connection, state)
-        folder_trees.observe(memory, {Side.REMOTE: remote})
-        special = {ident: name for name, ident in remote.special().items()}
-        counts = remote.counts()
-        found = [
-            FolderInfo(
-                path=entry.key,
-                directory=mail.path / (row.local.id if row.local else directory(entry.key, mail.layout)),
-                items=counts.get(entry.id, (0, 0))[0],
-                unread=counts.get(entry.id, (0, 0))[1],
-                special=special.get(entry.id, ""),
-                synced=folder_trees.included(entry.key, mail.folders),
-            )
-            for row in memory.folders()
-            if (entry := row.remote) and folder_trees.is_mail(entry.hints.label)
-        ]
-    return sorted(found, key=lambda each: each.path)
-
-
-def status(account: Account, *, wait: float = 30.0) -> Status:
-    """How the account stands, from the state alone."""
-    with _opened(account, wait=wait) as state:
-        last = json.loads(state.get("last") or "{}")
-        failures = [Failure(str((row.remote and row.remote.hints.label) or row.number), why) for row, why in state.failures()]
-        refused = [Failure(**each) for each in last.get("report", {}).get("refused", [])]
-        kept = sum(1 for _ in trash.entries(str(account.state_dir / "trash")))
-        return Status(last, state.linked(), state.count_differing(), failures, refused, kept)

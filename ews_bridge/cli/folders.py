@@ -15,7 +15,7 @@ from ews_bridge.cli.options import Given
 from ews_bridge.cli.options import shared_options
 
 if TYPE_CHECKING:
-    from ews_bridge import sync as engine
+    from ews_bridge import overview
 
 
 @click.command("folders")
@@ -27,7 +27,7 @@ def command(given: Given) -> int:
     A folder without a directory is left out by the configuration.
     """
     accounts = given.load()
-    found: dict[str, list[engine.FolderInfo]] = {}
+    found: dict[str, list[overview.FolderInfo]] = {}
     code = gravest(guarded(lambda account=account: _look(account, found), account=account.name) for account in accounts)  # type: ignore[misc]
     if given.json:
         listed = [{"account": name, "folders": [_as_json(each) for each in folders]} for name, folders in found.items()]
@@ -40,14 +40,14 @@ def command(given: Given) -> int:
     return code
 
 
-def _look(account: config.Account, found: dict[str, list[engine.FolderInfo]]) -> int:
-    from ews_bridge import sync as engine
+def _look(account: config.Account, found: dict[str, list[overview.FolderInfo]]) -> int:
+    from ews_bridge import overview
 
-    found[account.name] = engine.folders(account)
+    found[account.name] = overview.folders(account)
     return 0
 
 
-def _lines(folders: list[engine.FolderInfo]) -> list[str]:
+def _lines(folders: list[overview.FolderInfo]) -> list[str]:
     rows = [
         [each.path, f"{each.items:,}", f"{each.unread:,}", each.special, str(each.directory) if each.synced else "-"]
         for each in folders
@@ -55,5 +55,5 @@ def _lines(folders: list[engine.FolderInfo]) -> list[str]:
     return output.table(["FOLDER", "MESSAGES", "UNREAD", "SPECIAL", "DIRECTORY"], rows, right=(1, 2))
 
 
-def _as_json(folder: engine.FolderInfo) -> dict[str, object]:
+def _as_json(folder: overview.FolderInfo) -> dict[str, object]:
     return {**asdict(folder), "directory": str(folder.directory)}

@@ -16,7 +16,7 @@ from ews_bridge.cli.options import Given
 from ews_bridge.cli.options import shared_options
 
 if TYPE_CHECKING:
-    from ews_bridge import sync as engine
+    from ews_bridge import overview
 
 
 @click.command("status")
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(given: Given) -> int:
     """What the last sync did, and what is left to do. Does not ask the server."""
-    found: dict[str, engine.Status] = {}
+    found: dict[str, overview.Status] = {}
     codes = [guarded(lambda account=account: _look(account, found), account=account.name) for account in given.load()]  # type: ignore[misc]
     for name, status in found.items():
         for line in _lines(name, status):
@@ -34,14 +34,14 @@ def command(given: Given) -> int:
     return gravest(codes)
 
 
-def _look(account: config.Account, found: dict[str, engine.Status]) -> int:
-    from ews_bridge import sync as engine
+def _look(account: config.Account, found: dict[str, overview.Status]) -> int:
+    from ews_bridge import overview
 
-    found[account.name] = engine.status(account)
+    found[account.name] = overview.status(account)
     return 0
 
 
-def _lines(name: str, status: engine.Status) -> list[str]:
+def _lines(name: str, status: overview.Status) -> list[str]:
     began, took = status.last.get("began"), status.last.get("seconds")
     lines = [f"{name}: never synced"]
     if isinstance(began, int | float) and isinstance(took, int | float):
