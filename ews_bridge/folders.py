@@ -95,13 +95,18 @@ def converge(
     return failures
 
 
+def dying(state: State, patterns: Sequence[str], policy: Policy) -> list[Step]:
+    """The folders that one side lost, from the bottom up."""
+    rows = [row for row in state.differing(folders=True, limit=1_000_000) if in_scope(row, patterns)]
+    steps = [step for step in plan(rows, policy).steps if isinstance(step, Delete | Forget)]
+    return sorted(steps, key=_depth, reverse=True)
+
+
 def delete(
     state: State, trees: Trees, patterns: Sequence[str], policy: Policy, report: Report, apply: Callable[..., bool]
 ) -> None:
-    """Remove, from the bottom up, the folders that one side lost and in which nothing is left."""
-    rows = [row for row in state.differing(folders=True, limit=1_000_000) if in_scope(row, patterns)]
-    steps = [step for step in plan(rows, policy).steps if isinstance(step, Delete | Forget)]
-    for step in sorted(steps, key=_depth, reverse=True):
+    """Remove the folders that one side lost and in which nothing is left."""
+    for step in dying(state, patterns, policy):
         if not state.linked_in(step.row.number):
             apply(state, trees, step, report)
 
@@ -115,8 +120,13 @@ def take(state: State, trees: Trees, step: Step, report: Report) -> bool:
         report.failures.append(Failure(entry.key if entry else "a folder", str(error), error.hint))
         return False
     state.settle([row])
-    report.count([f"{_VERBS[type(step)]} folder"] if type(step) in _VERBS else [])
+    report.count(word(step))
     return True
+
+
+def word(step: Step) -> list[str]:
+    """What the summary counts this step as, if it counts at all."""
+    return [f"{_VERBS[type(step)]} folder"] if type(step) in _VERBS else []
 
 
 _VERBS: dict[type, str] = {Create: "new", Move: "renamed", Delete: "removed"}
@@ -162,6 +172,11 @@ def _depth(step: Step) -> tuple[int, str]:
     entry = step.row.remote or step.row.local
     path = entry.key if entry else ""
     return path.count("/"), path
+
+
+def leaving(state: State, patterns: Sequence[str]) -> list[Row]:
+    """Folders on disk that the configuration no longer covers."""
+    return [row for row in state.folders() if row.link and row.local and not in_scope(row, patterns)]
 
 
 def forget(state: State, row: Row, store: Store, tree: Tree) -> int:
