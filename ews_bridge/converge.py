@@ -150,8 +150,10 @@ def guard(job: Job, report: Report) -> set[Place]:
     """The places where deletions are refused, each told with its numbers."""
     places: set[Place] = set()
     for loss in job.state.losses():
+        # What this run would not delete anyhow needs no guard.
+        meant = loss.side in job.policy.writes and not (job.policy.refill and loss.side is Side.REMOTE)
         frozen = loss.side is Side.REMOTE and loss.collection in job.policy.frozen
-        if frozen or loss.collection in job.unguarded or not refused(loss.losing, loss.total, job.guard):
+        if not meant or frozen or loss.collection in job.unguarded or not refused(loss.losing, loss.total, job.guard):
             continue
         places.add((loss.side, loss.collection))
         path = job.paths.get(loss.collection, str(loss.collection))

@@ -117,9 +117,14 @@ def converge(job: Job, report: Report) -> list[Failure]:
     return failures
 
 
+def dying(job: Job) -> list[Step]:
+    """The folders that one side lost, from the bottom up."""
+    return sorted((step for step in job.plan() if isinstance(step, Delete | Forget)), key=_depth, reverse=True)
+
+
 def delete(job: Job, report: Report) -> None:
-    """Remove, from the bottom up, the folders that one side lost and in which nothing is left."""
-    for step in sorted((step for step in job.plan() if isinstance(step, Delete | Forget)), key=_depth, reverse=True):
+    """Remove the folders that one side lost and in which nothing is left."""
+    for step in dying(job):
         if not job.state.linked_in(step.row.number):
             job.take(job.state, job.trees, step, report)
 
@@ -135,7 +140,7 @@ def take(state: State, trees: Trees, step: Step, report: Report) -> bool:
         report.failures.append(Failure(entry.key if entry else "a folder", str(error), error.hint))
         return False
     state.settle([row])
-    report.count([f"{_VERBS[type(step)]} folder"] if type(step) in _VERBS else [])
+    report.count(word(step))
     return True
 
 
@@ -147,6 +152,11 @@ def _create_parents(state: State, tree: Tree, step: Create) -> None:
         path = "/".join(parts[:depth])
         if path not in known:
             state.observe(step.to, 0, Scan(entries=(tree.create(path),), cursor=state.cursor(step.to, 0)[0]))
+
+
+def word(step: Step) -> list[str]:
+    """What the summary counts this step as, if it counts at all."""
+    return [f"{_VERBS[type(step)]} folder"] if type(step) in _VERBS else []
 
 
 _VERBS: dict[type, str] = {Create: "new", Move: "renamed", Delete: "removed"}
@@ -192,6 +202,11 @@ def _depth(step: Step) -> tuple[int, str]:
     entry = step.like if isinstance(step, Move) else step.row.remote or step.row.local
     path = entry.key if entry else ""
     return path.count("/"), path
+
+
+def leaving(state: State, patterns: Sequence[str]) -> list[Row]:
+    """Folders on disk that the configuration no longer covers."""
+    return [row for row in state.folders() if row.link and row.local and not in_scope(row, patterns)]
 
 
 def forget(state: State, row: Row, store: Store, tree: Tree) -> int:

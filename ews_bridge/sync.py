@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import field
+from functools import partial
 from typing import Protocol
 
 from ews_bridge import apply
@@ -157,12 +158,14 @@ def _trees(run: Run) -> list[Failure]:
 def _folder_job(run: Run) -> folder_trees.Job:
     special = set(json.loads(run.state.get("special") or "{}").values())
     fixed = {row.number for row in run.state.folders() if row.remote and row.remote.id in special}
-    take = _show_folder if run.options.dry_run else folder_trees.take
+    take = partial(_show_folder, run.progress) if run.options.dry_run else folder_trees.take
     return folder_trees.Job(run.state, run.trees, run.mail.folders, _policy(run), fixed, take)
 
 
-def _show_folder(state: State, trees: folder_trees.Trees, step: Step, report: Report) -> bool:
-    report.count([f"{type(step).__name__.lower()} folder"])
+def _show_folder(progress: Progress, state: State, trees: folder_trees.Trees, step: Step, report: Report) -> bool:
+    report.count(folder_trees.word(step))
+    if folder_trees.word(step):
+        progress.step(str(step))
     return False
 
 
@@ -178,7 +181,8 @@ def _items(run: Run) -> None:
     if not run.options.dry_run:
         apply.recover(run.state, stores)
     special = {ident: name for name, ident in json.loads(run.state.get("special") or "{}").items()}
-    unguarded = {row.number for row in rows if row.remote and special.get(row.remote.id) in UNGUARDED}
+    roots = [row.remote.key for row in rows if row.remote and special.get(row.remote.id) in UNGUARDED]
+    unguarded = {number for number, path in paths.items() if any(f"{path}/".startswith(f"{root}/") for root in roots)}
     if run.options.allow_deletes:
         unguarded |= selected
     job = converge.Job(
@@ -282,14 +286,18 @@ def _now() -> int:
 def _finish(run: Run, began: float, in_the_way: list[Failure]) -> None:
     """Folders that are gone, those that waited for their names, the trash, and what `status` will say of this run."""
     if run.options.dry_run:
+        for step in folder_trees.dying(_folder_job(run)):
+            _show_folder(run.progress, run.state, run.trees, step, run.report)
+        for row in folder_trees.leaving(run.state, run.mail.folders):
+            run.progress.step(f"forget {row.local.key if row.local else ''}: no longer synced, its files go to the trash")
         return
     folder_trees.delete(_folder_job(run), run.report)
     run.report.failures += folder_trees.converge(_folder_job(run), run.report) if in_the_way else []
-    for row in run.state.folders():
-        if row.link and row.local and not folder_trees.in_scope(row, run.mail.folders):
-            store = run.trees[Side.LOCAL].open(row.local, row.number)
-            count = folder_trees.forget(run.state, row, store, run.trees[Side.LOCAL])
-            run.report.done["forgotten"] = run.report.done.get("forgotten", 0) + count
+    for row in folder_trees.leaving(run.state, run.mail.folders):
+        assert row.local is not None
+        store = run.trees[Side.LOCAL].open(row.local, row.number)
+        count = folder_trees.forget(run.state, row, store, run.trees[Side.LOCAL])
+        run.report.done["forgotten"] = run.report.done.get("forgotten", 0) + count
     trash.prune(str(run.account.state_dir / "trash"))
     last = {"run": run.name, "began": began, "seconds": time.time() - began, "report": asdict(run.report)}
     run.state.put({"last": json.dumps(last)})
