@@ -66,6 +66,8 @@ class Job:
     take: Callable[[Iterable[Sequence[Step]]], set[Place]]
     workers: Executor
     now: Callable[[], int]
+    #: Places that are not there but will be when the plan is carried out (a dry run).
+    coming: Collection[Place] = ()
     #: Change stamps of the server's collections, as read before this run's scans, and as they are now; absent or "": not known.
     stamps: Mapping[int, str] = field(default_factory=dict)
     probe: Callable[[], Mapping[int, str]] = dict
@@ -143,7 +145,7 @@ def _possible(job: Job, step: Step, guarded: Collection[Place]) -> bool:
         needed.append((step.to, step.source.collection))
     if isinstance(step, Move):
         needed.append((step.to, step.like.collection))
-    return isinstance(step, Settle) or all(place in job.stores for place in needed)
+    return isinstance(step, Settle) or all(place in job.stores or place in job.coming for place in needed)
 
 
 def guard(job: Job, report: Report) -> set[Place]:

@@ -166,6 +166,8 @@ class Create:
     source: Entry
 
     def __str__(self) -> str:
+        if not self.source.collection:
+            return f"make {self.to} folder {_name(self.source)}"
         return f"{'download' if self.to is Side.LOCAL else 'upload'} {_name(self.source)}"
 
 

@@ -39,11 +39,11 @@ class Status:
     trashed: int
 
 
-def folders(account: Account, *, wait: float = 30.0) -> list[FolderInfo]:
+def folders(account: Account) -> list[FolderInfo]:
     """The server's mail folders, by path. Asks the server; remembers nothing."""
     mail = signin.mail_section(account)
-    with signin.opened(account, wait=wait) as state, signin.connected(account, state) as connection:
-        memory, remote = state.copy(), signin.exchange_tree(connection, state)
+    with signin.copied(account) as memory, signin.connected(account) as connection:
+        remote = signin.exchange_tree(connection, memory)
         folder_trees.observe(memory, {Side.REMOTE: remote})
         special = {ident: name for name, ident in remote.special().items()}
         counts = remote.counts()
@@ -62,9 +62,9 @@ def folders(account: Account, *, wait: float = 30.0) -> list[FolderInfo]:
     return sorted(found, key=lambda each: each.path)
 
 
-def status(account: Account, *, wait: float = 30.0) -> Status:
+def status(account: Account) -> Status:
     """How the account stands, from the state alone."""
-    with signin.opened(account, wait=wait) as state:
+    with signin.copied(account) as state:
         last = json.loads(state.get("last") or "{}")
         failures = [Failure(str((row.remote and row.remote.hints.label) or row.number), why) for row, why in state.failures()]
         refused = [Failure(**each) for each in last.get("report", {}).get("refused", [])]

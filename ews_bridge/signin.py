@@ -6,6 +6,7 @@ hash bound to server and user, and nothing is sent until the secret or the setti
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ews_bridge import config
+from ews_bridge import disk
 from ews_bridge import lock
 from ews_bridge.config import Account
 from ews_bridge.config import Delete
@@ -28,24 +30,25 @@ from ews_bridge.state import State
 
 
 @contextmanager
-def connected(account: Account, state: State) -> Iterator[Connection]:
+def connected(account: Account) -> Iterator[Connection]:
     """A connection that signs in with its first request. Raises SignInRefused for a known refused secret, and asks nobody."""
     secret = config.password(account)
-    refused = state.get("refused")
+    memory = account.state_dir / "refused"
+    refused = memory.read_text() if memory.exists() else ""
     if refused and hmac.compare_digest(_digest(account, secret, refused.split("$")[0]), refused):
         raise SignInRefused(
             f"the server refused this password for {account.username} before; it was not sent again",
-            hint="change what password_command prints; a new password is tried at once",
+            hint=f"change what password_command prints; or, if it is right after all, remove {memory}",
         )
     with Connection(_settings(account, secret)) as connection:
         try:
             yield connection
         except SignInRefused:
             if not connection.signed_in:  # later on it is the server's mood: some answer 401 under load
-                state.put({"refused": _digest(account, secret, secrets.token_hex(8))})
+                disk.make_directory(str(account.state_dir))
+                disk.write_whole(str(memory), _digest(account, secret, secrets.token_hex(8)).encode())
             raise
-    if refused:
-        state.put({"refused": ""})
+    memory.unlink(missing_ok=True)
 
 
 def _digest(account: Account, secret: str, salt: str) -> str:
@@ -76,7 +79,7 @@ def mail_section(account: Account) -> MailSection:
 
 @contextmanager
 def opened(account: Account, *, wait: float) -> Iterator[State]:
-    """The account's state, with the lock held."""
+    """The account's state, with the lock held: for what writes."""
     try:
         account.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -87,6 +90,21 @@ def opened(account: Account, *, wait: float) -> Iterator[State]:
             yield state
         finally:
             state.close()
+
+
+@contextmanager
+def copied(account: Account) -> Iterator[State]:
+    """A copy of the account's state in memory, as the last commit left it: for what only looks, and waits for nobody."""
+    path = account.state_dir / "state.sqlite3"
+    with contextlib.ExitStack() as stack:
+        if not path.exists():
+            memory = State.in_memory()
+        else:
+            state = State.open(path)
+            stack.callback(state.close)
+            memory = state.copy()
+        stack.callback(memory.close)
+        yield memory
 
 
 def exchange_tree(connection: Connection, state: State, *, delete: Delete = "trash") -> ExchangeTree:

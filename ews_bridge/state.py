@@ -154,6 +154,13 @@ class State:
             raise ConfigError(f"{path} was written by a newer ews-bridge", hint="install the version that wrote it")
         return cls(connection)
 
+    @classmethod
+    def in_memory(cls) -> State:
+        """A new state that leaves no trace."""
+        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        connection.executescript(_SCHEMA)
+        return cls(connection)
+
     def copy(self) -> State:
         """The same state in memory, for a dry run: what happens to it changes nothing here."""
         with self._lock:

@@ -98,21 +98,20 @@ class Run:
 
 def sync(account: Account, *, options: Options, progress: Progress) -> Report:
     """Bring one account's mail together and report. Raises EwsBridgeError for what concerns the whole account."""
-    with signin.opened(account, wait=options.wait) as state:
+    state_of = signin.copied(account) if options.dry_run else signin.opened(account, wait=options.wait)
+    with state_of as state, signin.connected(account) as connection:
         began = time.time()
-        with signin.connected(account, state) as connection, _run(account, options, progress, state, connection) as run:
+        with _run(account, options, progress, state, connection) as run:
             binding.check(run.state, account, run.mail, refill=options.refill, write=not options.dry_run)
             in_the_way = _trees(run)
             _items(run)
             _finish(run, began, in_the_way)
-        return run.report
+    return run.report
 
 
 @contextmanager
 def _run(account: Account, options: Options, progress: Progress, state: State, connection: Connection) -> Iterator[Run]:
     mail = signin.mail_section(account)
-    if options.dry_run:
-        state = state.copy()
     name = f"{time.strftime('%Y%m%dT%H%M%S')}-{secrets.token_hex(2)}"
     kept = trash.Trash(str(account.state_dir / "trash"), name)
     local = MailTree(str(mail.path), layout=mail.layout, trash=kept, host=_host())
@@ -194,6 +193,7 @@ def _items(run: Run) -> None:
         guard=run.mail.guard,
         unguarded=unguarded,
         take=_shower(run) if run.options.dry_run else _taker(run, tools),
+        coming=_coming(rows) if run.options.dry_run else set(),
         workers=run.workers,
         now=_now,
         stamps=_stamps(run, rows),
@@ -201,6 +201,11 @@ def _items(run: Run) -> None:
     )
     run.progress.phase("listing messages", None)
     converge.converge(job, run.report)
+
+
+def _coming(rows: Sequence[Row]) -> set[converge.Place]:
+    """The folders that a dry run did not make, and a real one would have made by now."""
+    return {(side, row.number) for row in rows for side in Side if row[side] is None and row.link is None}
 
 
 def _stamps(run: Run, rows: Sequence[Row]) -> dict[int, str]:
