@@ -172,7 +172,8 @@ def _drain(
         tokens = [batch.tokens[step.row.number] for step in ended if step.row.number in batch.tokens]
         tools.state.settle(rows, tokens=tokens)
         bad = [(step, why) for step, why in outcome.failed if isinstance(why, BadItem)]
-        tools.state.fail([(step.row, _why(step, why)) for step, why in bad], now=tools.now())
+        if bad:
+            tools.state.fail([(step.row, _why(step, why)) for step, why in bad], now=tools.now())
         report.count(said for step, _ in outcome.rows if (said := word(step)))
         report.failures += [Failure(_label(step), _why(step, why), why.hint) for step, why in bad]
         report.conflicts += [str(step) for step, _ in outcome.rows if isinstance(step, Conflict)]
@@ -294,9 +295,9 @@ def _carry(batch: Batch, source: Store, target: Store) -> Iterator[tuple[Step, R
 
 
 def _created(step: Create | Update, source: Entry, made: Entry) -> Row:
-    base = replace(made, flags=source.flags)
-    row = _with(step.row, step.to.other, source)
-    return _with(replace(row, link=_link(step.to, base, source)), step.to, made)
+    base = made if made.flags == source.flags else replace(made, flags=source.flags)
+    local, remote = (made, source) if step.to is Side.LOCAL else (source, made)
+    return Row(step.row.number, _link(step.to, base, source), local, remote)
 
 
 def _updated(step: Update, made: Entry) -> Row:
