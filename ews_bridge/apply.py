@@ -150,7 +150,8 @@ def _drain(
         tokens = [batch.tokens[step.row.number] for step in ended if step.row.number in batch.tokens]
         tools.state.settle(rows, tokens=tokens)
         bad = [(step, why) for step, why in outcome.failed if isinstance(why, BadItem)]
-        tools.state.fail([(step.row, _why(step, why)) for step, why in bad], now=tools.now())
+        if bad:
+            tools.state.fail([(step.row, _why(step, why)) for step, why in bad], now=tools.now())
         report.count(said for step, _ in outcome.rows if (said := word(step)))
         report.failures += [Failure(_label(step), _why(step, why), why.hint) for step, why in bad]
         report.conflicts += [str(step) for step, _ in outcome.rows if isinstance(step, Conflict)]

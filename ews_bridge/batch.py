@@ -146,8 +146,9 @@ def _carry(batch: Batch, source: Store, target: Store) -> Iterator[tuple[Step, R
 
 def _created(step: Create | Update | Copy, source: Entry, made: Entry, flags: Flags) -> Row:
     """The new link. `flags` are the agreed ones: those that were carried over; after a copy, those that came with it."""
-    link = link_of(step.to, replace(made, flags=flags), replace(source, flags=flags))
-    return with_entry(replace(step.row, link=link), step.to, made)
+    mine, theirs = (each if each.flags == flags else replace(each, flags=flags) for each in (made, source))
+    local, remote = (made, source) if step.to is Side.LOCAL else (source, made)
+    return Row(step.row.number, link_of(step.to, mine, theirs), local, remote)
 
 
 def _updated(step: Update, made: Entry) -> Row:

@@ -21,7 +21,10 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import replace
+from functools import cache
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from ews_bridge.errors import ConfigError
 from ews_bridge.errors import DiskError
@@ -132,7 +135,6 @@ class State:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
-        self._db.row_factory = sqlite3.Row
         self._lock = threading.RLock()
 
     @classmethod
@@ -264,8 +266,10 @@ class State:
     def known(self, side: Side, collection: int) -> Mapping[str, Entry]:
         """What that side showed when last seen, by id."""
         with self._lock:
-            rows = self._db.execute(f"SELECT * FROM item WHERE {side}_collection = ? AND {side}_here", (collection,))
-            return {row[f"{side}_id"]: _entry(row, side) for row in rows}
+            rows = self._db.execute(
+                f"SELECT label, size, sent, {_columns(side)} FROM item WHERE {side}_collection = ? AND {side}_here", (collection,)
+            )
+            return {view[0]: _entry(view, label, size, sent) for label, size, sent, *view in rows}
 
     def cursor(self, side: Side, collection: int) -> tuple[str, str, int]:
         """(cursor, stamp, time of the stamp) of a collection; empty when it was never listed to its end."""
@@ -409,7 +413,7 @@ class State:
         """
         with self._lock:
             rows = self._db.execute(
-                f"""SELECT * FROM item WHERE {_DIFFERS} AND folder = ? AND number > ?
+                f"""SELECT {_ROW} FROM item WHERE {_DIFFERS} AND folder = ? AND number > ?
                       AND NOT (failure != '' AND failed_revision = {_SEEN} AND failed_at > ?)
                       AND NOT (NOT linked AND NOT local_here AND NOT folder AND
                                ((? > 0 AND size > ?) OR (sent > 0 AND sent < ? AND remote_flags LIKE '%S%'
@@ -477,21 +481,21 @@ class State:
     def folders(self) -> list[Row]:
         """All folder rows; a folder's number is the number of its collection."""
         with self._lock:
-            return [_row(row) for row in self._db.execute("SELECT * FROM item WHERE folder = 1 ORDER BY number")]
+            return [_row(row) for row in self._db.execute(f"SELECT {_ROW} FROM item WHERE folder = 1 ORDER BY number")]
 
     def linked_in(self, collection: int) -> list[Row]:
         """All rows that have anything in this collection."""
         with self._lock:
             rows = self._db.execute(
-                "SELECT * FROM item WHERE local_collection = ? AND local_id != '' "
-                "UNION SELECT * FROM item WHERE remote_collection = ? AND remote_id != ''",
+                f"SELECT {_ROW} FROM item WHERE local_collection = ? AND local_id != '' "
+                f"UNION SELECT {_ROW} FROM item WHERE remote_collection = ? AND remote_id != ''",
                 (collection, collection),
             )
             return [_row(row) for row in rows]
 
     def row(self, number: int) -> Row | None:
         with self._lock:
-            found = self._db.execute("SELECT * FROM item WHERE number = ?", (number,)).fetchone()
+            found = self._db.execute(f"SELECT {_ROW} FROM item WHERE number = ?", (number,)).fetchone()
             return _row(found) if found else None
 
     # ---- what was done
@@ -531,31 +535,16 @@ class State:
             db.executemany("DELETE FROM journal WHERE token = ?", [(token,) for token in tokens])
 
     def _write(self, row: Row) -> None:
-        values: dict[str, object] = {"linked": row.link is not None, "failure": "", "failed_revision": "", "failed_at": 0}
-        for side in Side:
-            entry = row[side]
-            values[f"{side}_here"] = entry is not None
+        values: list[object] = []
+        for entry in (row.local, row.remote):
             if entry is not None:
-                self._db.execute(
-                    f"DELETE FROM item WHERE {side}_collection = ? AND {side}_id = ? AND {side}_id != '' AND number != ?",
-                    (entry.collection, entry.id, row.number),
-                )
-                values |= {
-                    f"{side}_id": entry.id,
-                    f"{side}_collection": entry.collection,
-                    f"{side}_key": entry.key,
-                    f"{side}_revision": entry.revision,
-                    f"{side}_flags": _letters(entry.flags),
-                    f"{side}_place": entry.hints.place,
-                }
-            if row.link is not None:
-                values[f"base_{side}_revision"] = row.link[side].revision
+                flags = _letters(entry.flags)
+                values += (entry.id, entry.collection, entry.key, entry.revision, flags, entry.hints.place)
         if row.link is not None:
-            link = row.link.remote
-            values |= {"base_collection": link.collection, "base_key": link.key, "base_flags": _letters(link.flags)}
-        self._db.execute(
-            f"UPDATE item SET {', '.join(f'{name} = ?' for name in values)} WHERE number = ?", (*values.values(), row.number)
-        )
+            base = row.link.remote
+            values += (row.link.local.revision, base.revision, base.collection, base.key, _letters(base.flags))
+        statement = _update(local=row.local is not None, remote=row.remote is not None, linked=row.link is not None)
+        self._db.execute(statement, (*values, row.number))
 
     def fail(self, failures: Iterable[tuple[Row, str]], *, tokens: Iterable[str] = (), now: int = 0) -> None:
         """Set items aside with the reason until they change (or a day has passed)."""
@@ -569,8 +558,8 @@ class State:
     def failures(self) -> list[tuple[Row, str]]:
         """Items that are set aside, with the reason."""
         with self._lock:
-            rows = self._db.execute("SELECT * FROM item WHERE failure != '' ORDER BY number").fetchall()
-            return [(_row(row), row["failure"]) for row in rows]
+            rows = self._db.execute(f"SELECT failure, {_ROW} FROM item WHERE failure != '' ORDER BY number").fetchall()
+            return [(_row(row), failure) for failure, *row in rows]
 
     # ---- facts about the whole account
 
@@ -591,39 +580,59 @@ class State:
             return int(self._db.execute("SELECT COUNT(*) FROM item WHERE folder = 0 AND linked").fetchone()[0])
 
 
+#: One side's view of an item, in the order of `_entry`.
+_VIEW = ("id", "collection", "key", "revision", "flags", "place")
+
+
+def _columns(side: Side) -> str:
+    return ", ".join(f"{side}_{name}" for name in _VIEW)
+
+
+#: What a row is made of, in the order of `_row`.
+_ROW = (
+    f"number, folder, linked, label, size, sent, local_here, {_columns(Side.LOCAL)}, remote_here, {_columns(Side.REMOTE)}, "
+    "base_local_revision, base_remote_revision, base_collection, base_key, base_flags"
+)
+
+
+@cache
+def _update(*, local: bool, remote: bool, linked: bool) -> str:
+    """The statement that writes a row which has these parts; of others what was last said is kept.
+
+    REPLACE: another row with the id of one of its sides is an older look at the same item.
+    """
+    names = [f"{side}_{name}" for side, here in ((Side.LOCAL, local), (Side.REMOTE, remote)) if here for name in _VIEW]
+    if linked:
+        names += ["base_local_revision", "base_remote_revision", "base_collection", "base_key", "base_flags"]
+    return f"""UPDATE OR REPLACE item SET linked = {linked:d}, local_here = {local:d}, remote_here = {remote:d},
+        failure = '', failed_revision = '', failed_at = 0, {", ".join(f"{name} = ?" for name in names)} WHERE number = ?"""
+
+
+@lru_cache(maxsize=256)
 def _letters(flags: Flags) -> str:
     return "".join(sorted(flags))
 
 
+@lru_cache(maxsize=256)
 def _flags(letters: str) -> Flags:
     return frozenset(map(Flag, letters))
 
 
-def _entry(row: sqlite3.Row, side: Side) -> Entry:
-    return Entry(
-        row[f"{side}_id"],
-        row[f"{side}_key"],
-        row[f"{side}_revision"],
-        _flags(row[f"{side}_flags"]),
-        row[f"{side}_collection"],
-        Hints(place=row[f"{side}_place"], size=row["size"], sent=row["sent"], label=row["label"]),
-    )
+def _entry(view: Sequence[Any], label: str, size: int, sent: int) -> Entry:
+    ident, collection, key, revision, flags, place = view
+    return Entry(ident, key, revision, _flags(flags), collection, Hints(place, "", size, sent, label))
 
 
-def _row(row: sqlite3.Row) -> Row:
-    now = {side: _entry(row, side) for side in Side}
+def _row(values: Sequence[Any]) -> Row:
+    number, folder, linked, label, size, sent = values[:6]
+    local, remote = _entry(values[7:13], label, size, sent), _entry(values[14:20], label, size, sent)
     link = None
-    if row["linked"]:
-        base = {
-            side: replace(
-                now[side],
-                revision=row[f"base_{side}_revision"],
-                flags=_flags(row["base_flags"]),
-                collection=row["base_collection"],
-                key=row["base_key"] if row["folder"] else now[side].key,
-            )
-            for side in Side
-        }
-        link = Link(base[Side.LOCAL], base[Side.REMOTE])
-    local, remote = (now[side] if row[f"{side}_here"] else None for side in Side)
-    return Row(row["number"], link, local, remote)
+    if linked:
+        base = values[22:]
+        link = Link(_base(local, folder, values[20], base), _base(remote, folder, values[21], base))
+    return Row(number, link, local if values[6] else None, remote if values[13] else None)
+
+
+def _base(now: Entry, folder: int, revision: str, base: Sequence[Any]) -> Entry:
+    collection, key, flags = base
+    return Entry(now.id, key if folder else now.key, revision, _flags(flags), collection, now.hints)
