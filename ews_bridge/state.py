@@ -438,11 +438,13 @@ class State:
         if not value:
             return None
         found = self._db.execute(
-            f"""SELECT * FROM item WHERE {side}_key = ? AND {same} AND linked AND {side}_here AND {other}_here
-                  AND local_revision = '' AND remote_revision = '' AND number != ? ORDER BY number LIMIT 1""",
+            f"""SELECT {_ROW} FROM item WHERE {side}_key = ? AND {side}_key != '' AND {same} AND linked
+                  AND {side}_here AND {other}_here AND local_revision = '' AND remote_revision = '' AND number != ?
+                ORDER BY number LIMIT 1""",
             (new.key, value, row.number),
         ).fetchone()
-        return Link(_entry(found, Side.LOCAL), _entry(found, Side.REMOTE)) if found else None
+        twin = _row(found) if found else None
+        return Link(twin.local, twin.remote) if twin and twin.local and twin.remote else None
 
     def count_differing(self) -> int:
         """How many items (not folders) differ."""
