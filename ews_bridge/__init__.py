@@ -43,8 +43,8 @@ Import order, enforced by tests/test_architecture.py; each library has one home 
     2  state                                          SQLite
        maildir  maildir_index  mailtree  trash  disk  headers  lock      the local side
        exchange/                                      the server's side: exchangelib, requests, lxml
-    3  apply  converge  folders                       steps and rounds, over stores of any kind
-    4  signin  sync                                   one account
+    3  batch  apply  converge  folders                steps and rounds, over stores of any kind
+    4  signin  binding  sync  overview                one account
     5  cli/                                           click; the error boundary
     -  sandbox/                                       an Exchange in memory; imports nothing of ours
 """
