@@ -378,7 +378,11 @@ class State:
         return found
 
     def _adopt(self) -> int:
-        """A new entry on each side, in one collection, of one key: the same item seen twice."""
+        """A new entry on each side, in one collection, of one key: the same item seen twice.
+
+        Mailing lists make several of one Message-ID and Date, which differ in the Subject: those of one subject are one, then
+        those that are nearest in size.
+        """
         pairs = self._db.execute(
             """SELECT a.number AS old, b.number AS new FROM item a JOIN item b
                  ON b.remote_key = a.local_key AND b.remote_collection = a.local_collection
@@ -386,7 +390,8 @@ class State:
                   AND NOT a.linked AND a.local_here AND NOT a.remote_here
                   AND NOT b.linked AND b.remote_here AND NOT b.local_here
                   AND a.local_key != '' AND (a.sent = 0 OR b.sent = 0 OR a.sent = b.sent)
-                ORDER BY (a.sent = b.sent AND a.sent != 0) DESC, a.number, b.number"""
+                ORDER BY (a.sent = b.sent AND a.sent != 0) DESC, (a.label = b.label) DESC, abs(a.size - b.size),
+                         a.number, b.number"""
         ).fetchall()
         used: set[int] = set()
         joined = 0
@@ -606,12 +611,15 @@ _ROW = (
 def _update(*, local: bool, remote: bool, linked: bool) -> str:
     """The statement that writes a row which has these parts; of others what was last said is kept.
 
-    REPLACE: another row with the id of one of its sides is an older look at the same item.
+    REPLACE: another row with the id of one of its sides is an older look at the same item. A side that is settled as gone was
+    deleted by us: it has lost its key and place, or what we see in Deleted Items now would look like a move of it.
     """
     names = [f"{side}_{name}" for side, here in ((Side.LOCAL, local), (Side.REMOTE, remote)) if here for name in _VIEW]
     if linked:
         names += ["base_local_revision", "base_remote_revision", "base_collection", "base_key", "base_flags"]
-    return f"""UPDATE OR REPLACE item SET linked = {linked:d}, local_here = {local:d}, remote_here = {remote:d},
+    gone = [side for side, here in ((Side.LOCAL, local), (Side.REMOTE, remote)) if not here and linked]
+    fixed = "".join(f"{side}_key = '', {side}_place = '', " for side in gone)
+    return f"""UPDATE OR REPLACE item SET linked = {linked:d}, local_here = {local:d}, remote_here = {remote:d}, {fixed}
         failure = '', failed_revision = '', failed_at = 0, {", ".join(f"{name} = ?" for name in names)} WHERE number = ?"""
 
 
