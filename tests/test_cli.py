@@ -153,6 +153,19 @@ def test_help_is_at_hand_at_once(user: User) -> None:
     assert min(times) < 0.5  # 0.1 s on an idle machine; tests run beside each other
 
 
+def test_shells_can_complete_commands_and_options(user: User) -> None:
+    for shell in ("bash", "zsh", "fish"):
+        environment = {**user.environment(), "_EWS_BRIDGE_COMPLETE": f"{shell}_source"}
+        script = subprocess.run(user.line(), env=environment, capture_output=True, text=True, timeout=60, check=True).stdout
+        assert "_EWS_BRIDGE_COMPLETE" in script
+    for words, expected in (("ews-bridge st", "plain,status"), ("ews-bridge sync --pu", "plain,--pull-only\nplain,--push-only")):
+        asked = {"_EWS_BRIDGE_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        done = subprocess.run(
+            user.line(), env={**user.environment(), **asked}, capture_output=True, text=True, timeout=60, check=True
+        )
+        assert done.stdout.strip() == expected
+
+
 def test_a_sandbox_says_where_it_is_and_ends_when_asked(user: User, tmp_path: Path) -> None:
     ready = tmp_path / "ready"
     line = user.line("sandbox", "--seed", "empty", "--ready-file", str(ready), "--user", "bob@example.test:x")
