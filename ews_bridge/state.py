@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -87,6 +88,7 @@ CREATE INDEX local_name ON item (local_key) WHERE local_key != '';
 CREATE INDEX remote_name ON item (remote_key) WHERE remote_key != '';
 CREATE INDEX loose ON item (number) WHERE NOT (linked AND local_here AND remote_here);
 CREATE INDEX failed ON item (number) WHERE failure != '';
+CREATE INDEX unlisted ON item (remote_collection) WHERE remote_generation = 0 AND remote_here AND linked;
 CREATE TABLE cursor (
     side TEXT NOT NULL,
     collection INTEGER NOT NULL,
@@ -254,6 +256,31 @@ class State:
                 for e in entries
             ],
         )
+
+    def unlisted(self, collection: int) -> list[Entry]:
+        """What we made or moved into this collection of the server and no listing has shown since.
+
+        A server that lists changes is silent about what came and went between two listings: it may be gone.
+        """
+        with self._lock:
+            rows = self._db.execute(
+                f"SELECT {_ROW} FROM item WHERE remote_collection = ? AND remote_generation = 0 AND remote_here AND linked",
+                (collection,),
+            ).fetchall()
+            return [entry for row in map(_row, rows) if (entry := row.remote)]
+
+    def confirm(self, collection: int, gone: Collection[str]) -> None:
+        """Of what was `unlisted` these are gone, and the others are there."""
+        with self._transaction() as db:
+            db.executemany(
+                "UPDATE item SET remote_here = 0 WHERE remote_collection = ? AND remote_id = ?",
+                [(collection, ident) for ident in gone],
+            )
+            db.execute(
+                "UPDATE item SET remote_generation = 1 WHERE remote_collection = ? AND remote_generation = 0 AND remote_here "
+                "AND linked AND NOT folder",
+                (collection,),
+            )
 
     def lose(self, side: Side, collection: int) -> None:
         """The folder itself is gone on that side, and so is all that was in it. Its cursor is forgotten."""
@@ -555,6 +582,8 @@ class State:
         if row.link is not None:
             base = row.link.remote
             values += (row.link.local.revision, base.revision, base.collection, base.key, _letters(base.flags))
+        if row.remote is not None:
+            values += (row.remote.id, row.remote.collection)
         statement = _update(local=row.local is not None, remote=row.remote is not None, linked=row.link is not None)
         self._db.execute(statement, (*values, row.number))
 
@@ -619,8 +648,16 @@ def _update(*, local: bool, remote: bool, linked: bool) -> str:
         names += ["base_local_revision", "base_remote_revision", "base_collection", "base_key", "base_flags"]
     gone = [side for side, here in ((Side.LOCAL, local), (Side.REMOTE, remote)) if not here and linked]
     fixed = "".join(f"{side}_key = '', {side}_place = '', " for side in gone)
+    if remote:  # under another id than before it must show in a listing first: see `unlisted`
+        names.append("remote_generation")
     return f"""UPDATE OR REPLACE item SET linked = {linked:d}, local_here = {local:d}, remote_here = {remote:d}, {fixed}
-        failure = '', failed_revision = '', failed_at = 0, {", ".join(f"{name} = ?" for name in names)} WHERE number = ?"""
+        failure = '', failed_revision = '', failed_at = 0, {", ".join(map(_assigned, names))} WHERE number = ?"""
+
+
+def _assigned(name: str) -> str:
+    if name == "remote_generation":
+        return "remote_generation = CASE WHEN remote_id = ? AND remote_collection = ? THEN remote_generation ELSE 0 END"
+    return f"{name} = ?"
 
 
 @lru_cache(maxsize=256)

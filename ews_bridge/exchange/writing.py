@@ -150,8 +150,9 @@ def _mark_carefully(folder: Folder, items: Sequence[tuple[Entry, Flags]]) -> Res
                 yield entry, Stale(f"{name_of(entry)} was edited meanwhile")
             else:
                 element = soap.name(current.element)
-                words = mail.words_of(mail.extended(current.element))
-                text = mail.updates(entry.flags, wanted, words, "Message" if element == "Item" else element)
+                properties = mail.extended(current.element)
+                words, flags = mail.words_of(properties), mail.flags(current.element, properties)
+                text = mail.updates(entry.flags, wanted, words, "Message" if element == "Item" else element, now=flags)
                 if text:
                     changes.append((entry, wanted, asking.item_change((entry.id, _key(current.element)), text)))
                 else:
