@@ -1,4 +1,4 @@
-"""What a pull must not do: touch local edits, take a missing disk for deletions, delete much at once, change anything in a dry run."""
+"""What a pull must not do: touch local edits, take a missing disk for deletions, delete much at once, write in a dry run."""
 
 from __future__ import annotations
 
