@@ -56,7 +56,7 @@ def user(server: Running, tmp_path: Path) -> Inside:
 def waits(monkeypatch: pytest.MonkeyPatch) -> Waits:
     """Connections whose waits cost no time; what they were is kept."""
     found = Waits()
-    defaults = Connection.__init__.__kwdefaults__
+    defaults = Connection.__init__.__kwdefaults__ or {}
     monkeypatch.setitem(defaults, "sleep", found.sleep)
     monkeypatch.setitem(defaults, "clock", found)
     return found
