@@ -5,7 +5,8 @@ planner reads rows that differ and the applier writes back what came of it.
 
 One row of `item` is one `model.Row`. A side that lost the item keeps its last id with `here` = 0, so that a deletion and a
 creation elsewhere can be recognised as one move (`pair`). Rows that differ from their base are found by a partial index,
-so that planning costs what changed, not what there is.
+so that planning costs what changed, not what there is. For the same reason `id != ''` stands in every query by collection
+and id: without it SQLite may not use the indexes, which are partial, and reads the whole table.
 
 Must never do: forget a link while its item exists on both sides, or let a cursor be newer than the entries that came with it.
 """
@@ -84,6 +85,7 @@ CREATE INDEX differing ON item (folder, number) WHERE {_DIFFERS};
 CREATE INDEX local_name ON item (local_key) WHERE local_key != '';
 CREATE INDEX remote_name ON item (remote_key) WHERE remote_key != '';
 CREATE INDEX loose ON item (number) WHERE NOT (linked AND local_here AND remote_here);
+CREATE INDEX folders ON item (number) WHERE folder = 1;
 CREATE INDEX failed ON item (number) WHERE failure != '';
 CREATE TABLE cursor (
     side TEXT NOT NULL,
@@ -193,19 +195,21 @@ class State:
                 generation, sweeping = generation + 1, 1
             self._observe_entries(side, scan.entries, generation)
             db.executemany(
-                f"UPDATE item SET {side}_here = 0 WHERE {side}_collection = ? AND {side}_id = ?",
+                f"UPDATE item SET {side}_here = 0 WHERE {side}_collection = ? AND {side}_id = ? AND {side}_id != ''",
                 [(collection, vanished) for vanished in scan.vanished],
             )
             for ident, added, removed in scan.marks:
                 found = db.execute(
-                    f"SELECT number, {side}_flags FROM item WHERE {side}_collection = ? AND {side}_id = ?", (collection, ident)
+                    f"SELECT number, {side}_flags FROM item WHERE {side}_collection = ? AND {side}_id = ? AND {side}_id != ''",
+                    (collection, ident),
                 ).fetchone()
                 if found:
                     flags = _letters((_flags(found[1]) | added) - removed)
                     db.execute(f"UPDATE item SET {side}_flags = ? WHERE number = ?", (flags, found[0]))
             if scan.last and sweeping:
                 db.execute(
-                    f"UPDATE item SET {side}_here = 0 WHERE {side}_collection = ? AND {side}_generation < ? AND {side}_here",
+                    f"""UPDATE item SET {side}_here = 0
+                        WHERE {side}_collection = ? AND {side}_id != '' AND {side}_generation < ? AND {side}_here""",
                     (collection, generation),
                 )
                 sweeping = 0
@@ -250,7 +254,8 @@ class State:
         """The folder itself is gone on that side, and so is all that was in it. Its cursor is forgotten."""
         with self._transaction() as db:
             db.execute(
-                f"UPDATE item SET {side}_here = 0 WHERE {side}_collection = ? AND NOT folder AND {side}_here", (collection,)
+                f"UPDATE item SET {side}_here = 0 WHERE {side}_collection = ? AND {side}_id != '' AND NOT folder AND {side}_here",
+                (collection,),
             )
             db.execute("DELETE FROM cursor WHERE side = ? AND collection = ?", (side, collection))
 
@@ -258,7 +263,9 @@ class State:
         """What that side showed when last seen, by id."""
         with self._lock:
             rows = self._db.execute(
-                f"SELECT label, size, sent, {_columns(side)} FROM item WHERE {side}_collection = ? AND {side}_here", (collection,)
+                f"""SELECT label, size, sent, {_columns(side)} FROM item
+                    WHERE {side}_collection = ? AND {side}_id != '' AND {side}_here""",
+                (collection,),
             )
             return {view[0]: _entry(view, label, size, sent) for label, size, sent, *view in rows}
 
@@ -283,20 +290,16 @@ class State:
             return sum(self._pair_moves(side) for side in Side) + self._pair_double_moves() + self._adopt()
 
     def _pair_moves(self, side: Side) -> int:
-        s = str(side)
         joined = 0
         losses = self._db.execute(
-            f"""SELECT a.number AS old, b.number AS new FROM item a JOIN item b
-                  ON b.folder = 0 AND NOT b.linked AND b.{s}_here AND NOT b.{side.other}_here
-                 AND (a.sent = 0 OR b.sent = 0 OR a.sent = b.sent)
-                 AND CASE a.{s}_key WHEN '' THEN b.{s}_key = '' AND a.{s}_place != '' AND b.{s}_place = a.{s}_place
-                                    ELSE b.{s}_key = a.{s}_key END
-                WHERE NOT (a.linked AND a.local_here AND a.remote_here)
-                  AND a.linked AND NOT a.{s}_here AND a.{side.other}_here AND a.folder = 0
-                ORDER BY (a.{s}_id = b.{s}_id) + (a.{s}_place != '' AND a.{s}_place = b.{s}_place) DESC, a.number, b.number"""
+            _alike(
+                side,
+                f"NOT (a.linked AND a.local_here AND a.remote_here) AND a.linked AND NOT a.{side}_here AND a.{side.other}_here"
+                " AND a.folder = 0",
+            )
         ).fetchall()
         used: set[int] = set()
-        for old, new in losses:
+        for old, new, _ in losses:
             if old in used or new in used:
                 continue
             used |= {old, new}
@@ -321,18 +324,8 @@ class State:
 
     def _newcomer(self, side: Side, old: int) -> int:
         """The new entry of one side that is most like what row `old` was there; 0 where there is none."""
-        s = str(side)
-        found = self._db.execute(
-            f"""SELECT b.number FROM item a JOIN item b
-                  ON b.folder = 0 AND NOT b.linked AND b.{s}_here AND NOT b.{side.other}_here
-                 AND (a.sent = 0 OR b.sent = 0 OR a.sent = b.sent)
-                 AND CASE a.{s}_key WHEN '' THEN b.{s}_key = '' AND a.{s}_place != '' AND b.{s}_place = a.{s}_place
-                                    ELSE b.{s}_key = a.{s}_key END
-                WHERE a.number = ? AND NOT (b.linked AND b.local_here AND b.remote_here)
-                ORDER BY (a.{s}_id = b.{s}_id) + (a.{s}_place != '' AND a.{s}_place = b.{s}_place) DESC, b.number""",
-            (old,),
-        ).fetchone()
-        return int(found[0]) if found else 0
+        found = self._db.execute(_alike(side, "a.number = :old"), {"old": old}).fetchone()
+        return int(found[1]) if found else 0
 
     def twins(self) -> set[tuple[Side, int]]:
         """Where a linked item stands whose key a new entry of the same side also has, elsewhere.
@@ -355,8 +348,8 @@ class State:
     def _adopt(self) -> int:
         """A new entry on each side, in one collection, of one key: the same item seen twice."""
         pairs = self._db.execute(
-            """SELECT a.number AS old, b.number AS new FROM item a JOIN item b
-                 ON b.remote_key = a.local_key AND b.remote_collection = a.local_collection
+            """SELECT a.number AS old, b.number AS new FROM item a CROSS JOIN item b
+                 ON b.remote_key = a.local_key AND b.remote_key != '' AND b.remote_collection = a.local_collection
                 WHERE NOT (a.linked AND a.local_here AND a.remote_here)
                   AND NOT a.linked AND a.local_here AND NOT a.remote_here
                   AND NOT b.linked AND b.remote_here AND NOT b.local_here
@@ -379,7 +372,9 @@ class State:
         self._db.execute("DELETE FROM item WHERE number = ?", (donor,))
         self._db.execute(f"UPDATE item SET {', '.join(f'{n} = ?' for n in names)} WHERE number = ?", (*values, number))
         if values[2] == 0:  # a folder: what was listed in the donor's collection is in this one now
-            self._db.execute(f"UPDATE item SET {side}_collection = ? WHERE {side}_collection = ?", (number, donor))
+            self._db.execute(
+                f"UPDATE item SET {side}_collection = ? WHERE {side}_collection = ? AND {side}_id != ''", (number, donor)
+            )
             self._db.execute("UPDATE cursor SET collection = ? WHERE side = ? AND collection = ?", (number, side, donor))
 
     # ---- what to do
@@ -546,6 +541,27 @@ def _update(*, local: bool, remote: bool, linked: bool) -> str:
         names += ["base_local_revision", "base_remote_revision", "base_collection", "base_key", "base_flags"]
     return f"""UPDATE OR REPLACE item SET linked = {linked:d}, local_here = {local:d}, remote_here = {remote:d},
         failure = '', failed_revision = '', failed_at = 0, {", ".join(f"{name} = ?" for name in names)} WHERE number = ?"""
+
+
+@cache
+def _alike(side: Side, which: str) -> str:
+    """The query for new entries of one side that may be the same item as one of the rows `a` that `which` chooses.
+
+    It gives (number of `a`, number of the new entry, likeness), the most alike first. By key and, without keys, by place: two
+    queries, each with its index. CROSS JOIN: SQLite, which does not know how few rows `a` are, may not begin with `b`.
+    """
+    s = str(side)
+    new = f"b.folder = 0 AND NOT b.linked AND b.{s}_here AND NOT b.{side.other}_here"
+    by_key = f"item b ON a.{s}_key != '' AND b.{s}_key != '' AND b.{s}_key = a.{s}_key"
+    by_place = f"""item b INDEXED BY loose ON NOT (b.linked AND b.local_here AND b.remote_here)
+        AND a.{s}_key = '' AND b.{s}_key = '' AND a.{s}_place != '' AND b.{s}_place = a.{s}_place"""
+    likeness = f"(a.{s}_id = b.{s}_id) + (a.{s}_place != '' AND a.{s}_place = b.{s}_place)"
+    halves = (
+        f"""SELECT a.number AS old, b.number AS new, {likeness} AS likeness FROM item a CROSS JOIN {same} AND {new}
+            AND (a.sent = 0 OR b.sent = 0 OR a.sent = b.sent) WHERE {which}"""
+        for same in (by_key, by_place)
+    )
+    return " UNION ALL ".join(halves) + " ORDER BY likeness DESC, old, new"
 
 
 @lru_cache(maxsize=256)
