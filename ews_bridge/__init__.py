@@ -44,6 +44,7 @@ Import order, enforced by tests/test_architecture.py; each library has one home 
        maildir  maildir_index  mailtree  trash  disk  headers  lock      the local side
        exchange/                                      the server's side: exchangelib, requests, lxml
     3  apply  converge  folders                       steps and rounds, over stores of any kind
+       binding                                        whether state, mailbox and mail directory belong together
     4  signin  sync                                   one account
     5  cli/                                           click; the error boundary
     -  sandbox/                                       an Exchange in memory; imports nothing of ours

@@ -379,7 +379,7 @@ class State:
 
     # ---- what to do
 
-    def differing(self, *, folders: bool, after: int = 0, limit: int = 1000, now: int = 0, retry: int = 86400) -> list[Row]:
+    def differing(self, *, folders: bool, after: int = 0, limit: int = 1000, now: int = 0, retry: int = 3600) -> list[Row]:
         """Rows whose sides and base do not agree, by number. Items that failed and did not change since wait `retry` seconds."""
         with self._lock:
             rows = self._db.execute(
@@ -481,14 +481,23 @@ class State:
         statement = _update(local=row.local is not None, remote=row.remote is not None, linked=row.link is not None)
         self._db.execute(statement, (*values, row.number))
 
-    def fail(self, failures: Iterable[tuple[Row, str]], *, tokens: Iterable[str] = (), now: int = 0) -> None:
-        """Set items aside with the reason until they change (or a day has passed)."""
+    def fail(self, failures: Iterable[tuple[Row, str]], *, now: int = 0) -> set[int]:
+        """Set items aside with the reason until they change, or an hour has passed.
+
+        Returns the numbers of those of which this is news: they did not fail before as they are, for this reason.
+        """
+        news: set[int] = set()
         with self._transaction() as db:
-            db.executemany(
-                f"UPDATE item SET failure = ?, failed_at = ?, failed_revision = {_SEEN} WHERE number = ?",
-                [(why, now, row.number) for row, why in failures],
-            )
-            db.executemany("DELETE FROM journal WHERE token = ?", [(token,) for token in tokens])
+            for row, why in failures:
+                known = db.execute(
+                    f"SELECT 1 FROM item WHERE number = ? AND failure = ? AND failed_revision = {_SEEN}", (row.number, why)
+                ).fetchone()
+                news |= set() if known else {row.number}
+                db.execute(
+                    f"UPDATE item SET failure = ?, failed_at = ?, failed_revision = {_SEEN} WHERE number = ?",
+                    (why, now, row.number),
+                )
+        return news
 
     def failures(self) -> list[tuple[Row, str]]:
         """Items that are set aside, with the reason."""

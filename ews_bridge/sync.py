@@ -29,23 +29,21 @@ from pathlib import Path
 from typing import Protocol
 
 from ews_bridge import apply
+from ews_bridge import binding
 from ews_bridge import converge
 from ews_bridge import disk
 from ews_bridge import folders as folder_trees
 from ews_bridge import lock
-from ews_bridge import mailtree
 from ews_bridge import signin
 from ews_bridge import trash
 from ews_bridge.config import Account
 from ews_bridge.config import MailSection
 from ews_bridge.errors import CannotCreate
 from ews_bridge.errors import ConfigError
-from ews_bridge.errors import Refused
 from ews_bridge.errors import UsageError
 from ews_bridge.exchange.session import Connection
 from ews_bridge.exchange.tree import ExchangeTree
 from ews_bridge.mailtree import MailTree
-from ews_bridge.mailtree import Marker
 from ews_bridge.model import Content
 from ews_bridge.model import Failure
 from ews_bridge.model import Policy
@@ -132,7 +130,7 @@ def sync(account: Account, *, options: Options, progress: Progress) -> Report:
     with _opened(account, wait=options.wait) as state:
         began = time.time()
         with signin.connected(account, state) as connection, _run(account, options, progress, state, connection) as run:
-            bind(run)
+            _bind(run)
             in_the_way = _trees(run)
             _items(run)
             _finish(run, began, in_the_way)
@@ -174,6 +172,13 @@ def _run(account: Account, options: Options, progress: Progress, state: State, c
         yield Run(account, mail, options, progress, state, trees, remote, workers, name)
 
 
+def _bind(run: Run) -> None:
+    options = run.options
+    binding.check(run.account, run.mail, run.state, refill=options.refill)
+    if not options.dry_run:
+        binding.bind(run.account, run.mail, run.state, refill=options.refill)
+
+
 def _remote(connection: Connection, state: State) -> ExchangeTree:
     return ExchangeTree(connection, special=json.loads(state.get("special") or "{}"))
 
@@ -181,59 +186,6 @@ def _remote(connection: Connection, state: State) -> ExchangeTree:
 def _host() -> str:
     """This machine in file names: no character that a Maildir gives a meaning."""
     return "".join(c if c.isalnum() or c in ".-" else "-" for c in socket.gethostname()) or "localhost"
-
-
-# ---- is it the tree that we know?
-
-
-def bind(run: Run) -> None:
-    """Make sure that state, mailbox and directory belong together; raises Refused where nothing would be safe.
-
-    The state remembers path, layout and mailbox; the marker at the root of the tree carries the state's random id and a
-    generation that each writing run raises: a root that vanished, another file system in its place, a swapped tree
-    or a restored backup is not taken for deletions.
-    """
-    state, mail = run.state, run.mail
-    facts = {"mailbox": run.account.email.lower(), "path": str(mail.path), "layout": mail.layout}
-    known = {name: state.get(name) for name in facts}
-    identity = state.get("identity") or secrets.token_hex(8)
-    marker = mailtree.read_marker(str(mail.path))
-    if known["mailbox"] and known != facts:
-        changed = ", ".join(f"{n} was {known[n]!r} and is {facts[n]!r}" for n in facts if known[n] != facts[n])
-        raise Refused(
-            f"account {run.account.name} is not the one that was synced before: {changed}",
-            hint=f"put it back; or, to begin anew with both sides as they are, move {run.account.state_dir} away",
-        )
-    generation = int(state.get("generation") or 0)
-    if state.linked() and not run.options.refill:
-        _refuse_strange(mail, marker, identity, generation)
-    if not run.options.dry_run:
-        state.put(facts | {"identity": identity})
-        if marker is None or marker.account != identity or run.options.refill:
-            mailtree.write_marker(str(mail.path), Marker(identity, generation))
-
-
-def _refuse_strange(mail: MailSection, marker: Marker | None, identity: str, generation: int) -> None:
-    hint = "bring it back (is it mounted?), or fetch everything that is missing again with sync --refill"
-    if marker is None:
-        raise Refused(
-            f"the mail directory {mail.path} is not the one that was synced before: it is gone or has no marker", hint=hint
-        )
-    if marker.account != identity:
-        raise Refused(f"the mail directory {mail.path} belongs to another account or state", hint=hint)
-    if marker.generation < generation:
-        raise Refused(
-            f"the mail directory {mail.path} is older than the last sync (a restored backup?): "
-            f"generation {marker.generation} instead of {generation}",
-            hint=hint,
-        )
-
-
-def _raise_generation(run: Run) -> None:
-    """Before the first write: the tree first, so that a crash in between leaves it newer than the state, never older."""
-    generation = int(run.state.get("generation") or 0) + 1
-    mailtree.write_marker(str(run.mail.path), Marker(run.state.get("identity"), generation))
-    run.state.put({"generation": str(generation)})
 
 
 # ---- the two parts of a run
@@ -326,7 +278,7 @@ def _taker(run: Run, tools: apply.Tools) -> Callable[[Iterable[Sequence[Step]]],
     def pages(planned: Iterable[Sequence[Step]]) -> Iterator[Sequence[Step]]:
         for steps in planned:
             if steps and not raised:
-                _raise_generation(run)
+                binding.raise_generation(run.mail, run.state)
                 raised.append(True)
             for word in apply.words(steps):
                 run.progress.step(word)

@@ -22,7 +22,7 @@ LAYERS = (
     ("errors", "model"),
     ("plan", "store", "names", "headers", "disk", "configfile", "config"),
     ("state", "maildir_index", "maildir", "mailtree", "trash", "lock", "exchange"),
-    ("apply", "folders", "signin"),
+    ("apply", "binding", "folders", "signin"),
     ("converge",),
     ("sync",),
     ("cli", "__main__"),

@@ -325,8 +325,12 @@ def test_a_foreign_tree_is_refused(user: Inside, server: Running, inbox: Folder)
     other.configure(more=CONFIG)
     other.syncs()
     shutil.copy(other.mail / ".ews-bridge", user.mail / ".ews-bridge")
-    ran = user.run("sync")
-    assert (ran.code, "another account" in ran.err) == (1, True)
+    for arguments in ((), ("--refill",), ("--allow-deletes",)):
+        ran = user.run("sync", *arguments)
+        assert (ran.code, "another account" in ran.err) == (1, True)
+    (user.mail / ".ews-bridge").unlink()
+    user.syncs("--refill")
+    assert user.syncs() == "work: nothing new\n"
 
 
 def test_a_restored_backup_is_refused_and_refilled(user: Inside, server: Running, inbox: Folder) -> None:
