@@ -150,10 +150,10 @@ def _drain(
         tokens = [batch.tokens[step.row.number] for step in ended if step.row.number in batch.tokens]
         tools.state.settle(rows, tokens=tokens)
         bad = [(step, why) for step, why in outcome.failed if isinstance(why, BadItem)]
-        if bad:
-            tools.state.fail([(step.row, _why(step, why)) for step, why in bad], now=tools.now())
+        # Told once. It is tried again now and then: what the server could not give may have been its bad hour.
+        news = tools.state.fail([(step.row, _why(step, why)) for step, why in bad], now=tools.now()) if bad else set()
         report.count(said for step, _ in outcome.rows if (said := word(step)))
-        report.failures += [Failure(_label(step), _why(step, why), why.hint) for step, why in bad]
+        report.failures += [Failure(_label(step), _why(step, why), why.hint) for step, why in bad if step.row.number in news]
         report.conflicts += [
             f"{step}: {outcome.kept[step.row.number]}"
             for step, _ in outcome.rows

@@ -218,31 +218,32 @@ def _observe(job: Job, place: Place, page: Scan, stamps: Mapping[int, str]) -> N
 
 
 def _scan_side_by_side(job: Job, places: Sequence[Place], stamps: Mapping[int, str], report: Report) -> set[Place]:
-    pages: queue.Queue[tuple[Place, Scan | Future[None]]] = queue.Queue(maxsize=16)
+    pages: queue.SimpleQueue[tuple[Place, Scan | Future[None]]] = queue.SimpleQueue()
+    # Bounds the pages alone: that a listing has ended is told from whatever thread notices it, ours too, which must not wait.
+    room = threading.Semaphore(16)
     stop = threading.Event()
-
-    def put(place: Place, what: Scan | Future[None]) -> None:
-        while not stop.is_set():
-            try:
-                pages.put((place, what), timeout=0.5)
-            except queue.Full:
-                continue
-            return
 
     def work(place: Place) -> None:
         for page in _listing(job, place):
-            put(place, page)
+            while not room.acquire(timeout=0.5):
+                if stop.is_set():
+                    return
+            pages.put((place, page))
             if stop.is_set():
                 return
+
+    def ended(place: Place, how: Future[None]) -> None:
+        pages.put((place, how))
 
     failed: set[Place] = set()
     try:
         for place in places:
-            job.workers.submit(work, place).add_done_callback(partial(put, place))
+            job.workers.submit(work, place).add_done_callback(partial(ended, place))
         running = len(places)
         while running:
             place, what = pages.get()
             if isinstance(what, Scan):
+                room.release()
                 _observe(job, place, what, stamps)
                 continue
             running -= 1

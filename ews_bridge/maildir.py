@@ -306,8 +306,7 @@ class Maildir:
         path = self._index.at(file)
         if entry.revision and not _current(entry, os.stat(path)):
             return _edited(entry)
-        target = trash.place(path, self._path, os.path.basename(path))
-        touched.update((os.path.dirname(path), os.path.dirname(target)))
+        touched.update(map(os.path.dirname, (path, trash.place(path, self._path, os.path.basename(path)))))
         self._index.renamed(file, None)
         return entry
 

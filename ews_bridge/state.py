@@ -5,7 +5,8 @@ planner reads rows that differ and the applier writes back what came of it.
 
 One row of `item` is one `model.Row`. A side that lost the item keeps its last id with `here` = 0, so that a deletion and a
 creation elsewhere can be recognised as one move (`pair`). Rows that differ from their base are found by a partial index,
-so that planning costs what changed, not what there is.
+so that planning costs what changed, not what there is. For the same reason `id != ''` stands in every query by collection
+and id: without it SQLite may not use the indexes, which are partial, and reads the whole table.
 
 Must never do: forget a link while its item exists on both sides, or let a cursor be newer than the entries that came with it.
 """
@@ -87,6 +88,7 @@ CREATE INDEX differing ON item (folder, number) WHERE {_DIFFERS};
 CREATE INDEX local_name ON item (local_key) WHERE local_key != '';
 CREATE INDEX remote_name ON item (remote_key) WHERE remote_key != '';
 CREATE INDEX loose ON item (number) WHERE NOT (linked AND local_here AND remote_here);
+CREATE INDEX folders ON item (number) WHERE folder = 1;
 CREATE INDEX failed ON item (number) WHERE failure != '';
 CREATE INDEX unlisted ON item (remote_collection) WHERE remote_generation = 0 AND remote_here AND linked;
 CREATE TABLE cursor (
@@ -204,19 +206,21 @@ class State:
                 generation, sweeping = generation + 1, 1
             self._observe_entries(side, scan.entries, generation)
             db.executemany(
-                f"UPDATE item SET {side}_here = 0 WHERE {side}_collection = ? AND {side}_id = ?",
+                f"UPDATE item SET {side}_here = 0 WHERE {side}_collection = ? AND {side}_id = ? AND {side}_id != ''",
                 [(collection, vanished) for vanished in scan.vanished],
             )
             for ident, added, removed in scan.marks:
                 found = db.execute(
-                    f"SELECT number, {side}_flags FROM item WHERE {side}_collection = ? AND {side}_id = ?", (collection, ident)
+                    f"SELECT number, {side}_flags FROM item WHERE {side}_collection = ? AND {side}_id = ? AND {side}_id != ''",
+                    (collection, ident),
                 ).fetchone()
                 if found:
                     flags = _letters((_flags(found[1]) | added) - removed)
                     db.execute(f"UPDATE item SET {side}_flags = ? WHERE number = ?", (flags, found[0]))
             if scan.last and sweeping:
                 db.execute(
-                    f"UPDATE item SET {side}_here = 0 WHERE {side}_collection = ? AND {side}_generation < ? AND {side}_here",
+                    f"""UPDATE item SET {side}_here = 0
+                        WHERE {side}_collection = ? AND {side}_id != '' AND {side}_generation < ? AND {side}_here""",
                     (collection, generation),
                 )
                 sweeping = 0
@@ -286,7 +290,8 @@ class State:
         """The folder itself is gone on that side, and so is all that was in it. Its cursor is forgotten."""
         with self._transaction() as db:
             db.execute(
-                f"UPDATE item SET {side}_here = 0 WHERE {side}_collection = ? AND NOT folder AND {side}_here", (collection,)
+                f"UPDATE item SET {side}_here = 0 WHERE {side}_collection = ? AND {side}_id != '' AND NOT folder AND {side}_here",
+                (collection,),
             )
             db.execute("DELETE FROM cursor WHERE side = ? AND collection = ?", (side, collection))
 
@@ -294,7 +299,9 @@ class State:
         """What that side showed when last seen, by id."""
         with self._lock:
             rows = self._db.execute(
-                f"SELECT label, size, sent, {_columns(side)} FROM item WHERE {side}_collection = ? AND {side}_here", (collection,)
+                f"""SELECT label, size, sent, {_columns(side)} FROM item
+                    WHERE {side}_collection = ? AND {side}_id != '' AND {side}_here""",
+                (collection,),
             )
             return {view[0]: _entry(view, label, size, sent) for label, size, sent, *view in rows}
 
@@ -362,25 +369,11 @@ class State:
 
     def _candidates(self, side: Side, lost: str) -> list[tuple[int, int]]:
         """(a linked row that `side` lost, a new row of that side that it may be): each once, the likeliest first."""
-        s = str(side)
-        choice = f"""SELECT a.number AS old, b.number AS new,
-                       (a.{s}_id = b.{s}_id) + (a.{s}_place != '' AND a.{s}_place = b.{s}_place) AS likeness
-                     FROM item a JOIN item b
-                       ON b.folder = 0 AND NOT b.linked AND b.{s}_here AND NOT b.{side.other}_here
-                      AND (a.sent = 0 OR b.sent = 0 OR a.sent = b.sent)
-                     WHERE NOT (a.linked AND a.local_here AND a.remote_here)
-                       AND a.linked AND NOT a.{s}_here AND {lost} AND a.folder = 0"""
-        # Apart, and "" named in each, so that both are found by an index: thousands may be moved at once.
-        rows = self._db.execute(
-            f"""{choice} AND b.{s}_key = a.{s}_key AND b.{s}_key != ''
-                UNION ALL
-                {choice} AND NOT (b.linked AND b.local_here AND b.remote_here)
-                     AND a.{s}_key = '' AND b.{s}_key = '' AND a.{s}_place != '' AND b.{s}_place = a.{s}_place
-                ORDER BY likeness DESC, old, new"""
-        ).fetchall()
+        loose = "NOT (a.linked AND a.local_here AND a.remote_here)"
+        which = f"{loose} AND a.linked AND NOT a.{side}_here AND {lost} AND a.folder = 0"
         used: set[int] = set()
         pairs: list[tuple[int, int]] = []
-        for old, new, _ in rows:
+        for old, new, _ in self._db.execute(_alike(side, which)).fetchall():
             if not used & {old, new}:
                 used |= {old, new}
                 pairs.append((old, new))
@@ -411,8 +404,8 @@ class State:
         those that are nearest in size.
         """
         pairs = self._db.execute(
-            """SELECT a.number AS old, b.number AS new FROM item a JOIN item b
-                 ON b.remote_key = a.local_key AND b.remote_collection = a.local_collection
+            """SELECT a.number AS old, b.number AS new FROM item a CROSS JOIN item b
+                 ON b.remote_key = a.local_key AND b.remote_key != '' AND b.remote_collection = a.local_collection
                 WHERE NOT (a.linked AND a.local_here AND a.remote_here)
                   AND NOT a.linked AND a.local_here AND NOT a.remote_here
                   AND NOT b.linked AND b.remote_here AND NOT b.local_here
@@ -436,13 +429,15 @@ class State:
         self._db.execute("DELETE FROM item WHERE number = ?", (donor,))
         self._db.execute(f"UPDATE item SET {', '.join(f'{n} = ?' for n in names)} WHERE number = ?", (*values, number))
         if values[2] == 0:  # a folder: what was listed in the donor's collection is in this one now
-            self._db.execute(f"UPDATE item SET {side}_collection = ? WHERE {side}_collection = ?", (number, donor))
+            self._db.execute(
+                f"UPDATE item SET {side}_collection = ? WHERE {side}_collection = ? AND {side}_id != ''", (number, donor)
+            )
             self._db.execute("UPDATE cursor SET collection = ? WHERE side = ? AND collection = ?", (number, side, donor))
 
     # ---- what to do
 
     def differing(
-        self, *, folders: bool, after: int = 0, limit: int = 1000, now: int = 0, retry: int = 86400, policy: Policy = ANY
+        self, *, folders: bool, after: int = 0, limit: int = 1000, now: int = 0, retry: int = 3600, policy: Policy = ANY
     ) -> list[Row]:
         """Rows whose sides and base do not agree, by number. Items that failed and did not change since wait `retry` seconds.
 
@@ -587,14 +582,23 @@ class State:
         statement = _update(local=row.local is not None, remote=row.remote is not None, linked=row.link is not None)
         self._db.execute(statement, (*values, row.number))
 
-    def fail(self, failures: Iterable[tuple[Row, str]], *, tokens: Iterable[str] = (), now: int = 0) -> None:
-        """Set items aside with the reason until they change (or a day has passed)."""
+    def fail(self, failures: Iterable[tuple[Row, str]], *, now: int = 0) -> set[int]:
+        """Set items aside with the reason until they change, or an hour has passed.
+
+        Returns the numbers of those of which this is news: they did not fail before as they are, for this reason.
+        """
+        news: set[int] = set()
         with self._transaction() as db:
-            db.executemany(
-                f"UPDATE item SET failure = ?, failed_at = ?, failed_revision = {_SEEN} WHERE number = ?",
-                [(why, now, row.number) for row, why in failures],
-            )
-            db.executemany("DELETE FROM journal WHERE token = ?", [(token,) for token in tokens])
+            for row, why in failures:
+                known = db.execute(
+                    f"SELECT 1 FROM item WHERE number = ? AND failure = ? AND failed_revision = {_SEEN}", (row.number, why)
+                ).fetchone()
+                news |= set() if known else {row.number}
+                db.execute(
+                    f"UPDATE item SET failure = ?, failed_at = ?, failed_revision = {_SEEN} WHERE number = ?",
+                    (why, now, row.number),
+                )
+        return news
 
     def failures(self) -> list[tuple[Row, str]]:
         """Items that are set aside, with the reason."""
@@ -658,6 +662,27 @@ def _assigned(name: str) -> str:
     if name == "remote_generation":
         return "remote_generation = CASE WHEN remote_id = ? AND remote_collection = ? THEN remote_generation ELSE 0 END"
     return f"{name} = ?"
+
+
+@cache
+def _alike(side: Side, which: str) -> str:
+    """The query for new entries of one side that may be the same item as one of the rows `a` that `which` chooses.
+
+    It gives (number of `a`, number of the new entry, likeness), the most alike first. By key and, without keys, by place: two
+    queries, each with its index. CROSS JOIN: SQLite, which does not know how few rows `a` are, may not begin with `b`.
+    """
+    s = str(side)
+    new = f"b.folder = 0 AND NOT b.linked AND b.{s}_here AND NOT b.{side.other}_here"
+    by_key = f"item b ON a.{s}_key != '' AND b.{s}_key != '' AND b.{s}_key = a.{s}_key"
+    by_place = f"""item b INDEXED BY loose ON NOT (b.linked AND b.local_here AND b.remote_here)
+        AND a.{s}_key = '' AND b.{s}_key = '' AND a.{s}_place != '' AND b.{s}_place = a.{s}_place"""
+    likeness = f"(a.{s}_id = b.{s}_id) + (a.{s}_place != '' AND a.{s}_place = b.{s}_place)"
+    halves = (
+        f"""SELECT a.number AS old, b.number AS new, {likeness} AS likeness FROM item a CROSS JOIN {same} AND {new}
+            AND (a.sent = 0 OR b.sent = 0 OR a.sent = b.sent) WHERE {which}"""
+        for same in (by_key, by_place)
+    )
+    return " UNION ALL ".join(halves) + " ORDER BY likeness DESC, old, new"
 
 
 @lru_cache(maxsize=256)

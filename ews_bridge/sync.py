@@ -102,7 +102,9 @@ def sync(account: Account, *, options: Options, progress: Progress) -> Report:
     with state_of as state, signin.connected(account) as connection:
         began = time.time()
         with _run(account, options, progress, state, connection) as run:
-            binding.check(run.state, account, run.mail, refill=options.refill, write=not options.dry_run)
+            binding.check(account, run.mail, run.state, refill=options.refill)
+            if not options.dry_run:
+                binding.bind(account, run.mail, run.state, refill=options.refill)
             in_the_way = _trees(run)
             _items(run)
             _finish(run, began, in_the_way)
@@ -246,7 +248,7 @@ def _taker(run: Run, tools: apply.Tools) -> Callable[[Iterable[Sequence[Step]]],
     def pages(planned: Iterable[Sequence[Step]]) -> Iterator[Sequence[Step]]:
         for steps in planned:
             if steps and not raised:
-                binding.raise_generation(run.state, run.mail)
+                binding.raise_generation(run.mail, run.state)
                 raised.append(True)
             for word in apply.words(steps):
                 run.progress.step(word)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import email.policy
 import os
+import time
 from collections.abc import Iterator
 from datetime import UTC
 from datetime import datetime
@@ -391,7 +392,9 @@ def test_what_is_no_mail_in_a_mail_folder_is_shown_as_well(user: Inside, server:
     assert user.syncs() == "work: nothing new\n"
 
 
-def test_what_cannot_be_had_at_all_is_named_once(user: Inside, server: Running, inbox: Folder) -> None:
+def test_what_cannot_be_had_at_all_is_named_once(
+    user: Inside, server: Running, inbox: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server.alice.add_mime(inbox, message(1, subject="beyond repair"))
     server.faults({"operation": "GetItem", "times": 1000, "fault": "error:ErrorCorruptData"})
     ran = user.run("sync")
@@ -404,6 +407,12 @@ def test_what_cannot_be_had_at_all_is_named_once(user: Inside, server: Running, 
     again = user.run("sync")
     assert (again.code, again.err) == (0, "")
     assert downloads(server) == before, "it did not change, and was asked for again"
+    # Two hours later it is tried once more, without a word: that is no news.
+    monkeypatch.setattr("ews_bridge.sync._now", lambda: int(time.time()) + 7200)
+    again = user.run("sync")
+    assert (again.code, again.err) == (0, "")
+    assert downloads(server) > before
+    monkeypatch.undo()
     server.faults()
     item = next(iter(inbox.items.values()))
     item.props[0x1090] = ("Integer", 2)

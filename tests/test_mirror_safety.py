@@ -1,4 +1,4 @@
-"""What a pull must not do: touch local edits, take a missing disk for deletions, delete much at once, change anything in a dry run."""
+"""What a pull must not do: touch local edits, take a missing disk for deletions, delete much at once, write in a dry run."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_a_dry_run_changes_nothing_and_prints_the_plan(user: Inside, server: Run
 
 def test_json_says_what_a_run_did(user: Inside, server: Running, inbox: Folder) -> None:
     fill(server, inbox, 3)
-    (account,) = user.run("sync", "--json").json["accounts"]  # type: ignore[misc]
+    account = json.loads(user.run("sync", "--json").out)["accounts"][0]
     assert account["done"]["download"] == 3
     assert (account["pending"], account["failures"], account["refused"], account["conflicts"]) == (0, [], [], [])
     wrong = Inside(user.home / "other", server.url)
@@ -325,8 +325,12 @@ def test_a_foreign_tree_is_refused(user: Inside, server: Running, inbox: Folder)
     other.configure(more=CONFIG)
     other.syncs()
     shutil.copy(other.mail / ".ews-bridge", user.mail / ".ews-bridge")
-    ran = user.run("sync")
-    assert (ran.code, "another account" in ran.err) == (1, True)
+    for arguments in ((), ("--refill",), ("--allow-deletes",)):
+        ran = user.run("sync", *arguments)
+        assert (ran.code, "another account" in ran.err) == (1, True)
+    (user.mail / ".ews-bridge").unlink()
+    user.syncs("--refill")
+    assert user.syncs() == "work: nothing new\n"
 
 
 def test_a_restored_backup_is_refused_and_refilled(user: Inside, server: Running, inbox: Folder) -> None:

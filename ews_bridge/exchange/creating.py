@@ -18,6 +18,7 @@ import pybase64
 from ews_bridge import headers
 from ews_bridge.errors import BadItem
 from ews_bridge.errors import Busy
+from ews_bridge.errors import Stale
 from ews_bridge.errors import Unavailable
 from ews_bridge.exchange import asking
 from ews_bridge.exchange import bulk
@@ -94,7 +95,11 @@ class _Draft:
 def create(folder: Folder, items: Iterable[tuple[Entry, New]]) -> Results:
     some: list[_Draft] = []
     for source, new in items:
-        one = _encoded(source, new)
+        try:
+            one = _encoded(source, new)
+        except (Stale, BadItem) as error:  # the other side could not read it to its end
+            yield source, error
+            continue
         if some and (len(some) >= CREATE_ITEMS or sum(d.size for d in some) + one.size > CREATE_BYTES):
             yield from _create(folder, some)
             some = []

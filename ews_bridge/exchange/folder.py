@@ -15,6 +15,7 @@ from lxml import etree
 
 from ews_bridge.errors import BadItem
 from ews_bridge.errors import Stale
+from ews_bridge.errors import Unavailable
 from ews_bridge.exchange import asking
 from ews_bridge.exchange import bulk
 from ews_bridge.exchange import creating
@@ -104,10 +105,12 @@ class ExchangeFolder:
             if kind in ("Create", "Update"):
                 element = next((e for e in change if isinstance(e.tag, str)), None)
                 ident = soap.attribute(element, "ItemId", "Id") if element is not None else ""
-                if element is not None and ident:
-                    items[ident] = element
-                    vanished.pop(ident, None)
-                    read.pop(ident, None)
+                if element is None or not ident:
+                    # Left out, it would be missed for good: the next listing goes on after this page.
+                    raise Unavailable("the server's listing has an item without an id")
+                items[ident] = element
+                vanished.pop(ident, None)
+                read.pop(ident, None)
                 continue
             ident = soap.attribute(change, "ItemId", "Id")
             if kind == "Delete" and ident:

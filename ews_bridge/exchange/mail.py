@@ -76,7 +76,7 @@ def entry(element: etree._Element, collection: int) -> Entry:
         hints=Hints(
             place=first(properties, 0x300B),
             token=first(properties, _TOKEN_NAME),
-            size=number(soap.text(element, "Size")),
+            size=max(0, number(soap.text(element, "Size"))),
             sent=int(seconds(soap.text(element, "DateTimeSent"))),
             label=clean(soap.text(element, "Subject")),
         ),
@@ -120,11 +120,12 @@ def first(properties: Extended, name: int | tuple[str, str]) -> str:
 
 
 def number(text: str) -> int:
-    """An integer in decimal or with 0x; 0 for anything else."""
+    """An integer in decimal or with 0x; 0 for anything else, and for what has more than 64 bits."""
     try:
-        return int(text, 0)
+        value = int(text, 0)
     except ValueError:
         return 0
+    return value if abs(value) < 1 << 63 else 0
 
 
 def seconds(text: str) -> float:

@@ -78,9 +78,10 @@ def messages(root: etree._Element) -> list[Message]:
     if fault is not None:
         raise faults.fault(*_fault(fault))
     found = root.find(f".//{{{MESSAGES}}}ResponseMessages")
-    if found is None:
+    elements = [element for element in found if isinstance(element.tag, str)] if found is not None else []
+    if not elements:
         raise faults.Lost("the server's answer contains no response message")
-    return [_message(element) for element in found if isinstance(element.tag, str)]
+    return [_message(element) for element in elements]
 
 
 def text(element: etree._Element, name: str) -> str:

@@ -128,7 +128,7 @@ class ExchangeTree:
         found: dict[str, tuple[int, int]] = {}
         for element in bulk.find_folders(self.connection, asking.STAMP_FIELDS):
             properties = mail.extended(element)
-            items, unread = (int(mail.first(properties, tag) or 0) for tag in (0x3602, 0x3603))
+            items, unread = (mail.number(mail.first(properties, tag)) for tag in (0x3602, 0x3603))
             found[soap.attribute(element, "FolderId", "Id")] = (items, unread)
         return found
 

@@ -84,7 +84,11 @@ def update(folder: Folder, items: Iterable[tuple[Entry, Content]]) -> Results:
         if not entry.revision:
             yield entry, BadItem(f"{name_of(entry)} cannot be replaced: only drafts can be edited")
             continue
-        size, mime = mime_content(content.pieces())
+        try:
+            size, mime = mime_content(content.pieces())
+        except (Stale, BadItem) as error:  # the other side could not read it to its end
+            yield entry, error
+            continue
         current = _items(folder, [entry], "")[entry.id]
         if isinstance(current, bulk.Refusal) or _key(current.element) != entry.revision:
             yield entry, Stale(f"{name_of(entry)} was edited or removed meanwhile")
