@@ -134,7 +134,7 @@ def test_mu_finds_every_message_and_its_flags(reader: Inside) -> None:
 def test_neomutt_shows_the_folder_and_a_message(reader: Inside) -> None:
     """In a terminal, as people run it: the index, then one message; then it is read, and the next sync knows."""
     index = _on_screen(
-        reader, f"neomutt -F /dev/null -e 'set folder={reader.mail} sort=subject' -f {reader.mail}/INBOX", "zero Date", "q"
+        reader, f"neomutt -F /dev/null -e 'set folder={reader.mail} sort=subject' -f {reader.mail}/INBOX", "zero bytes", "q"
     )
     assert f"Msgs:{disk_view(reader.mail)['INBOX'].total()} " in index
     lines = {word: line for word in FLAGS for line in index.splitlines() if f" {word} {SUBJECT}" in line}
