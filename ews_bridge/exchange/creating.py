@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from itertools import chain
 from typing import Protocol
 
@@ -57,6 +58,9 @@ class Folder(Protocol):
     def id(self) -> str: ...
 
     @property
+    def drafts(self) -> bool: ...
+
+    @property
     def trash(self) -> str: ...
 
     @property
@@ -92,8 +96,12 @@ class _Draft:
 
 
 def create(folder: Folder, items: Iterable[tuple[Entry, New]]) -> Results:
+    """What comes into the Drafts folder is a draft: mutt does not mark those that it postpones, and Outlook must be able to edit
+    and send them.
+    """
     some: list[_Draft] = []
     for source, new in items:
+        new = replace(new, flags=new.flags | {Flag.DRAFT}) if folder.drafts else new
         one = _encoded(source, new)
         if some and (len(some) >= CREATE_ITEMS or sum(d.size for d in some) + one.size > CREATE_BYTES):
             yield from _create(folder, some)
