@@ -373,14 +373,17 @@ class State:
                      FROM item a JOIN item b
                        ON b.folder = 0 AND NOT b.linked AND b.{s}_here AND NOT b.{side.other}_here
                       AND (a.sent = 0 OR b.sent = 0 OR a.sent = b.sent)
+                      AND (a.{s}_revision = '') = (b.{s}_revision = '')
                      WHERE NOT (a.linked AND a.local_here AND a.remote_here)
                        AND a.linked AND NOT a.{s}_here AND {lost} AND a.folder = 0"""
+        # What can be edited and what cannot are not one: a draft that was sent, or that mutt wrote anew, has other content.
         # Apart, and "" named in each, so that both are found by an index: thousands may be moved at once.
         rows = self._db.execute(
             f"""{choice} AND b.{s}_key = a.{s}_key AND b.{s}_key != ''
                 UNION ALL
                 {choice} AND NOT (b.linked AND b.local_here AND b.remote_here)
                      AND a.{s}_key = '' AND b.{s}_key = '' AND a.{s}_place != '' AND b.{s}_place = a.{s}_place
+                     AND a.label = b.label
                 ORDER BY likeness DESC, old, new"""
         ).fetchall()
         used: set[int] = set()

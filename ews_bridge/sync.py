@@ -271,9 +271,19 @@ def _taker(run: Run, tools: apply.Tools) -> Callable[[Iterable[Sequence[Step]]],
 
     def take(planned: Iterable[Sequence[Step]]) -> set[converge.Place]:
         run.progress.phase("syncing", run.state.count_differing())
-        return apply.apply(pages(planned), tools, run.report)
+        before = run.report.done.get("delete remote", 0)
+        again = apply.apply(pages(planned), tools, run.report)
+        if run.report.done.get("delete remote", 0) > before:
+            again |= _bin(run) & tools.stores.keys()
+        return again
 
     return take
+
+
+def _bin(run: Run) -> set[converge.Place]:
+    """Deleted Items: what we delete is there then, and belongs to this run, too."""
+    ident = json.loads(run.state.get("special") or "{}").get("deleteditems")
+    return {(Side.REMOTE, row.number) for row in run.state.folders() if row.remote and row.remote.id == ident}
 
 
 def _shower(run: Run) -> Callable[[Iterable[Sequence[Step]]], set[converge.Place]]:
