@@ -33,6 +33,7 @@ bench: $(READY)
 
 torture: $(READY)
 	HYPOTHESIS_PROFILE=torture $(PYTEST) -m 'not compat'
+	$(PY) -m tests.torture.mutants
 
 compat: $(READY)
 	$(PYTEST) -m compat -v

@@ -98,6 +98,8 @@ def _create(row: Row, to: Side, source: Entry) -> list[Step]:
     """What is new on one side only; a message that its reader marked to be deleted stays where it is."""
     if Flag.TRASHED in source.flags:
         return []
+    if row.again:
+        return [Forget(row)]
     if row.twin is not None:
         return [Copy(row, to, source, row.twin[to], row.twin[to.other])]
     return [Create(row, to, source)]

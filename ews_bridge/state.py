@@ -13,6 +13,7 @@ Must never do: forget a link while its item exists on both sides, or let a curso
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from collections.abc import Collection
@@ -61,6 +62,10 @@ _DIFFERS = """NOT (linked AND local_here AND remote_here
     AND local_revision = base_local_revision AND remote_revision = base_remote_revision
     AND local_collection = base_collection AND remote_collection = base_collection
     AND (NOT folder OR (local_key = base_key AND remote_key = base_key)))"""
+
+#: True for mail outside the window: too large, or old, read and unflagged (`plan` says the same).
+_OUTSIDE = """(NOT folder AND ((:max_size > 0 AND size > :max_size)
+    OR (sent > 0 AND sent < :since AND remote_flags LIKE '%S%' AND remote_flags NOT LIKE '%F%')))"""
 
 #: What an item showed when it failed. With the flags: of received mail they are all that changes.
 _SEEN = "local_revision || '/' || remote_revision || '/' || local_flags || '/' || remote_flags"
@@ -401,7 +406,7 @@ class State:
         """A new entry on each side, in one collection, of one key: the same item seen twice.
 
         Mailing lists make several of one Message-ID and Date, which differ in the Subject: those of one subject are one, then
-        those that are nearest in size.
+        those that are nearest in size. In Sent Items the server may have rewritten the Date.
         """
         pairs = self._db.execute(
             """SELECT a.number AS old, b.number AS new FROM item a CROSS JOIN item b
@@ -409,9 +414,10 @@ class State:
                 WHERE NOT (a.linked AND a.local_here AND a.remote_here)
                   AND NOT a.linked AND a.local_here AND NOT a.remote_here
                   AND NOT b.linked AND b.remote_here AND NOT b.local_here
-                  AND a.local_key != '' AND (a.sent = 0 OR b.sent = 0 OR a.sent = b.sent)
+                  AND a.local_key != '' AND (a.sent = 0 OR b.sent = 0 OR a.sent = b.sent OR a.local_collection = ?)
                 ORDER BY (a.sent = b.sent AND a.sent != 0) DESC, (a.label = b.label) DESC, abs(a.size - b.size),
-                         a.number, b.number"""
+                         a.number, b.number""",
+            (self._sent_items(),),
         ).fetchall()
         used: set[int] = set()
         joined = 0
@@ -441,19 +447,45 @@ class State:
     ) -> list[Row]:
         """Rows whose sides and base do not agree, by number. Items that failed and did not change since wait `retry` seconds.
 
-        Mail outside the policy's window that was never fetched is not among them: there may be very much of it.
+        Mail that left the policy's window is among them, too; mail outside it that was never fetched is not: there may be very
+        much of it.
         """
+        window = policy.since or policy.max_size
+        differs = f"({_DIFFERS} OR (linked AND local_here AND remote_here AND {_OUTSIDE}))" if window else _DIFFERS
         with self._lock:
             rows = self._db.execute(
-                f"""SELECT {_ROW} FROM item WHERE {_DIFFERS} AND folder = ? AND number > ?
-                      AND NOT (failure != '' AND failed_revision = {_SEEN} AND failed_at > ?)
-                      AND NOT (NOT linked AND NOT local_here AND NOT folder AND
-                               ((? > 0 AND size > ?) OR (sent > 0 AND sent < ? AND remote_flags LIKE '%S%'
-                                                         AND remote_flags NOT LIKE '%F%')))
-                    ORDER BY number LIMIT ?""",
-                (folders, after, now - retry, policy.max_size, policy.max_size, policy.since, limit),
+                f"""SELECT {_ROW} FROM item WHERE {differs} AND folder = :folders AND number > :after
+                      AND NOT (failure != '' AND failed_revision = {_SEEN} AND failed_at > :before)
+                      AND NOT (NOT linked AND NOT local_here AND {_OUTSIDE})
+                    ORDER BY number LIMIT :limit""",
+                {"folders": folders, "after": after, "before": now - retry, "limit": limit}
+                | {"since": policy.since, "max_size": policy.max_size},
             ).fetchall()
-            return [replace(found, twin=self._twin(found)) for found in map(_row, rows)]
+            sent = self._sent_items()
+            return [replace(row, twin=self._twin(row), again=self._again(row, sent)) for row in map(_row, rows)]
+
+    def _sent_items(self) -> int:
+        """The number of Sent Items; -1 where it is not known."""
+        ident = json.loads(self.get("special") or "{}").get("sentitems", "")
+        found = self._db.execute(
+            "SELECT number FROM item WHERE folder AND remote_id = ? AND remote_id != ''", (ident,)
+        ).fetchone()
+        return int(found[0]) if found else -1
+
+    def _again(self, row: Row, sent: int) -> bool:
+        """Whether a reader wrote its own copy of a message that the server keeps in Sent Items, and that is here already.
+
+        There one Message-ID is one message, though the server rewrote the Date when it was sent.
+        """
+        new = row.local
+        if row.link or row.remote or new is None or new.collection != sent or not new.key:
+            return False
+        found = self._db.execute(
+            """SELECT 1 FROM item WHERE local_key = ? AND local_key != '' AND local_collection = ? AND remote_collection = ?
+                  AND linked AND local_here AND remote_here AND number != ? LIMIT 1""",
+            (new.key, sent, sent, row.number),
+        ).fetchone()
+        return found is not None
 
     def _twin(self, row: Row) -> Link | None:
         """Of an item that is new on one side: the linked one that it may be a copy of.
@@ -669,17 +701,19 @@ def _alike(side: Side, which: str) -> str:
     """The query for new entries of one side that may be the same item as one of the rows `a` that `which` chooses.
 
     It gives (number of `a`, number of the new entry, likeness), the most alike first. By key and, without keys, by place: two
-    queries, each with its index. CROSS JOIN: SQLite, which does not know how few rows `a` are, may not begin with `b`.
+    queries, each with its index. What can be edited and what cannot are not one: a draft that was sent, or that mutt wrote
+    anew, has other content. CROSS JOIN: SQLite, which does not know how few rows `a` are, may not begin with `b`.
     """
     s = str(side)
     new = f"b.folder = 0 AND NOT b.linked AND b.{s}_here AND NOT b.{side.other}_here"
     by_key = f"item b ON a.{s}_key != '' AND b.{s}_key != '' AND b.{s}_key = a.{s}_key"
     by_place = f"""item b INDEXED BY loose ON NOT (b.linked AND b.local_here AND b.remote_here)
-        AND a.{s}_key = '' AND b.{s}_key = '' AND a.{s}_place != '' AND b.{s}_place = a.{s}_place"""
+        AND a.{s}_key = '' AND b.{s}_key = '' AND a.{s}_place != '' AND b.{s}_place = a.{s}_place AND a.label = b.label"""
     likeness = f"(a.{s}_id = b.{s}_id) + (a.{s}_place != '' AND a.{s}_place = b.{s}_place)"
     halves = (
         f"""SELECT a.number AS old, b.number AS new, {likeness} AS likeness FROM item a CROSS JOIN {same} AND {new}
-            AND (a.sent = 0 OR b.sent = 0 OR a.sent = b.sent) WHERE {which}"""
+            AND (a.sent = 0 OR b.sent = 0 OR a.sent = b.sent) AND (a.{s}_revision = '') = (b.{s}_revision = '')
+            WHERE {which}"""
         for same in (by_key, by_place)
     )
     return " UNION ALL ".join(halves) + " ORDER BY likeness DESC, old, new"

@@ -147,7 +147,9 @@ class Desk:
 
     def item(self, number: int) -> Message:
         """A message as Outlook sees it, wherever it is now; of several the oldest."""
-        found = next(item for item in self.server.alice.items.values() if key_of(item) == str(number))
+        alice, top = self.server.alice, self.server.alice.folder("msgfolderroot")
+        seen = (item for item in alice.items.values() if item.folder and item.folder.under(top))
+        found = next(item for item in seen if key_of(item) == str(number))
         ((item),) = self.outlook.fetch([(self.server.alice.item_id(found), self.server.alice.item_change_key(found))])
         assert isinstance(item, Message), item
         return item

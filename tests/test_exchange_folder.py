@@ -230,6 +230,16 @@ def test_the_file_is_what_went_up_and_carries_its_time(server: Running, name: st
     assert content.modified == (SENT if name == "sentitems" else RECEIVED)
 
 
+def test_what_is_made_in_drafts_is_a_draft(server: Running) -> None:
+    """mutt does not say D of what it postpones. Outlook is to edit and send it."""
+    (made,) = put(folder(server, "drafts"), new(1, ""))
+    assert made.flags == {D} and made.revision
+    (item,) = server.alice.folder("drafts").items.values()
+    assert item.draft
+    (listed,) = entries(folder(server, "drafts")).values()
+    assert (listed.flags, listed.revision) == (made.flags, made.revision)
+
+
 @pytest.mark.parametrize("sent", [SENT, 0])
 def test_mail_without_a_trace_was_received_at_its_date_or_else_when_its_file_says(server: Running, sent: int) -> None:
     store = folder(server)

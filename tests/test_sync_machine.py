@@ -1,20 +1,15 @@
-"""Any history of edits on both sides, crashes at any call and edits during a run: converges, loses nothing, duplicates nothing.
+"""Any history of edits on both sides, crashes at any call, sides that lie or fail, and edits during a run: converges, loses
+nothing, duplicates nothing, and deletes nothing that no user deleted.
 
-Contents are unique, so that each can be followed: `alive` are those that some user made last and nobody removed. Two sides
-in memory (tests/memory.py); the state is the real one, on SQLite, and survives each crash because every method of it is
-one transaction.
+Two sides in memory (tests/memory.py); the state is the real one, on SQLite. Contents are unique, so that each can be followed.
 """
 
 from __future__ import annotations
 
 import itertools
-import sqlite3
 from collections import Counter
 from collections.abc import Callable
-from collections.abc import Iterable
-from collections.abc import Sequence
-from concurrent.futures import Executor
-from concurrent.futures import Future
+from dataclasses import dataclass
 
 import hypothesis.strategies as st
 from hypothesis import settings
@@ -22,155 +17,55 @@ from hypothesis.stateful import RuleBasedStateMachine
 from hypothesis.stateful import initialize
 from hypothesis.stateful import rule
 
-from ews_bridge.apply import Tools
-from ews_bridge.apply import apply
-from ews_bridge.apply import recover
-from ews_bridge.converge import Job
-from ews_bridge.converge import Place
-from ews_bridge.converge import converge
-from ews_bridge.errors import EwsBridgeError
-from ews_bridge.model import Content
-from ews_bridge.model import Entry
 from ews_bridge.model import Flag
+from ews_bridge.model import Flags
 from ews_bridge.model import Policy
-from ews_bridge.model import Report
-from ews_bridge.model import Row
 from ews_bridge.model import Side
-from ews_bridge.model import Step
-from ews_bridge.state import _SCHEMA
-from ews_bridge.state import State
-from tests.memory import Crash
+from tests.memory import MOODS
+from tests.memory import TRASHED
 from tests.memory import World
-from tests.memory import text
+from tests.torture.engine import COLLECTIONS
+from tests.torture.engine import Bench
 
 FLAGS = st.frozensets(st.sampled_from([Flag.SEEN, Flag.FLAGGED, Flag.ANSWERED, Flag.FORWARDED]))
 SIDES = st.sampled_from(Side)
-COLLECTIONS = (1, 2)
+ACTS = ("crash", "crash", "edit", "delete", "mark", "move", "copy", "create", "trash", "touch", "stale")
 
 
-class Inline(Executor):
-    """Workers that work at once, in the calling thread: histories stay deterministic."""
+@dataclass(frozen=True)
+class Intent:
+    """What a user of one side alone did to an item that both sides had: it must come out so. `flags` None: deleted."""
 
-    def submit(self, fn: Callable[..., object], /, *args: object, **kwargs: object) -> Future[object]:  # type: ignore[override]
-        future: Future[object] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except EwsBridgeError as error:
-            future.set_exception(error)
-        return future
-
-
-class FusedState(State):
-    """The real state; a crash may come before and after each transaction."""
-
-    fuse: Callable[[str], None] = staticmethod(lambda what: None)
-
-    def observe(self, *args: object, **kwargs: object) -> None:
-        self._fused(super().observe, *args, **kwargs)
-
-    def begin(self, *args: object, **kwargs: object) -> None:
-        self._fused(super().begin, *args, **kwargs)
-
-    def settle(self, *args: object, **kwargs: object) -> None:
-        self._fused(super().settle, *args, **kwargs)
-
-    def pair(self) -> int:
-        self.fuse("before pair")
-        joined = super().pair()
-        self.fuse("after pair")
-        return joined
-
-    def _fused(self, method: Callable[..., None], *args: object, **kwargs: object) -> None:
-        self.fuse(f"before {method.__name__}")
-        method(*args, **kwargs)
-        self.fuse(f"after {method.__name__}")
-
-
-class Bench:
-    """Two worlds, a state, and a run of the engine over them that can be interrupted at any call."""
-
-    def __init__(self, *, delta_local: bool = False, delta_remote: bool = True) -> None:
-        self.left: int | None = None  # calls until the interruption
-        self.then: Callable[[], None] | None = None  # what interrupts: None is a crash, else somebody's act
-        self.points: Counter[str] = Counter()
-        self.worlds = {
-            Side.LOCAL: World("L", delta=delta_local, fuse=self.fuse),
-            Side.REMOTE: World("R", delta=delta_remote, fuse=self.fuse),
-        }
-        database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        database.executescript(_SCHEMA)
-        # folders take the first numbers, as in the real state
-        database.executemany("INSERT INTO item (number, folder) VALUES (?, 1)", [(n,) for n in COLLECTIONS])
-        self.state = FusedState(database)
-        self.state.fuse = self.fuse
-        self.tokens = itertools.count()
-        self.aside: list[bytes] = []
-
-    def fuse(self, what: str) -> None:
-        self.points[what] += 1
-        if self.left is None:
-            return
-        if self.left > 0:
-            self.left -= 1
-            return
-        self.left = None
-        if self.then is None:
-            raise Crash(what)
-        self.then()
-
-    def keep(self, row: Row, content: Content) -> str:
-        self.aside.append(text(content))
-        return "aside"
-
-    def run(self, *, writes: frozenset[Side] = frozenset(Side)) -> tuple[Report, list[Step]]:
-        stores = {(side, n): self.worlds[side].store(n) for side in Side for n in COLLECTIONS}
-        workers = Inline()
-        tools = Tools(
-            self.state, stores, workers, 4, lambda: f"t{next(self.tokens)}", self.keep, lambda: 0, lambda items, size: None
-        )
-        report = Report()
-        taken: list[Step] = []
-
-        def take(pages: Iterable[Sequence[Step]]) -> set[Place]:
-            listed = [list(page) for page in pages]
-            taken.extend(step for page in listed for step in page)
-            return apply(listed, tools, report)
-
-        recover(self.state, stores)
-        policy = Policy(writes=writes)
-        paths = {n: f"folder {n}" for n in COLLECTIONS}
-        job = Job(self.state, stores, paths, COLLECTIONS, policy, 0.25, COLLECTIONS, take, workers, lambda: 0)
-        converge(job, report)
-        return report, taken
-
-    def interrupted(self, calls: int, act: Callable[[], None] | None) -> bool:
-        """A run that is cut (act is None) or meets an act of somebody after so many calls; True if it was cut."""
-        self.left, self.then = calls, act
-        try:
-            self.run()
-        except Crash:
-            return True
-        finally:
-            self.left = None
-        return False
-
-    def settle_down(self) -> None:
-        """Undisturbed runs until one has nothing to do."""
-        for _ in range(6):
-            report, taken = self.run()
-            assert not report.failures, report.failures
-            if not taken:
-                return
-        raise AssertionError(f"not quiet: {taken}")
+    side: Side
+    content: bytes
+    flags: Flags | None
+    collection: int
 
 
 class Machine(RuleBasedStateMachine):
-    @initialize(delta_local=st.booleans(), delta_remote=st.booleans())
-    def start(self, delta_local: bool, delta_remote: bool) -> None:
-        self.bench = Bench(delta_local=delta_local, delta_remote=delta_remote)
+    """`alive`: contents that some user made last and nobody removed. `gone`: those that a user deleted or replaced. `copied`:
+    those that a user copied. `origin`: the content that an edited one had when both sides agreed last. `intents`: see there; by
+    that content, None where both sides were at it, or nobody can tell any more.
+    """
+
+    @initialize(
+        delta_local=st.booleans(),
+        delta_remote=st.booleans(),
+        keyed=st.booleans(),
+        stamped=st.booleans(),
+        frozen=st.sampled_from([(), (), (), (2,)]),
+    )
+    def start(self, *, delta_local: bool, delta_remote: bool, keyed: bool, stamped: bool, frozen: tuple[int, ...]) -> None:
+        self.bench = Bench(delta_local=delta_local, delta_remote=delta_remote, keyed=keyed, stamped=stamped)
         self.count = itertools.count()
+        self.policy = Policy(frozen=frozenset(frozen))
         self.alive: set[bytes] = set()
+        self.gone: set[bytes] = set()
         self.copied: set[bytes] = set()
+        self.origin: dict[bytes, bytes] = {}
+        self.intents: dict[bytes, Intent | None] = {}
+        self.agreed: set[bytes] = set()
+        self.clear = True  # nothing came between since both sides agreed: what a user does now is seen for what it is
 
     def world(self, side: Side) -> World:
         return self.bench.worlds[side]
@@ -179,35 +74,74 @@ class Machine(RuleBasedStateMachine):
         ids = sorted(self.world(side).items)
         return ids[index % len(ids)] if ids else None
 
-    @rule(side=SIDES, flags=FLAGS, collection=st.sampled_from(COLLECTIONS), draft=st.booleans(), same_key=st.booleans())
-    def user_creates(self, side: Side, flags: frozenset[Flag], collection: int, *, draft: bool, same_key: bool) -> None:
+    def note(self, side: Side, content: bytes, ident: str | None) -> None:
+        """A user of that side did something to the item, which is now under that id there."""
+        first = self.origin.get(content, content)
+        before = self.intents.get(first)
+        known = first in self.agreed and self.clear and not {first, content} & self.copied
+        if not known or (first in self.intents and (before is None or before.side is not side)):
+            self.intents[first] = None
+            return
+        item = self.world(side).items[ident] if ident else None
+        flags = None if item is None or Flag.TRASHED in item.flags else item.flags
+        self.intents[first] = Intent(side, item.content if item else content, flags, item.collection if item else 0)
+
+    # ---- what users do
+
+    @rule(
+        side=SIDES,
+        flags=FLAGS,
+        collection=st.sampled_from(COLLECTIONS),
+        draft=st.booleans(),
+        key=st.sampled_from(["own", "own", "twin", "none"]),
+    )
+    def user_creates(self, *, side: Side, flags: Flags, collection: int, draft: bool, key: str) -> None:
         n = next(self.count)
         content = f"c{n}".encode()
         # two mails of one Message-ID on one side stay two; on both sides they would be one mail by definition
-        key = f"<{side}-twin>" if same_key else f"<k{n}>"
-        self.world(side).add(content, key, flags, collection, draft=draft, sent=n + 1)
+        keys = {"own": f"<k{n}>", "twin": f"<{side}-twin>", "none": ""}
+        self.world(side).add(content, keys[key], flags, collection, draft=draft, sent=n + 1)
         self.alive.add(content)
 
     @rule(side=SIDES, index=st.integers(0, 9))
     def user_edits(self, side: Side, index: int) -> None:
         ident = self.pick(side, index)
         if ident and self.world(side).items[ident].revision:
-            self.alive.discard(self.world(side).items[ident].content)
+            old = self.world(side).items[ident].content
             content = f"c{next(self.count)}".encode()
+            self.alive.discard(old)
+            self.gone.add(old)
             self.world(side).edit(ident, content)
             self.alive.add(content)
+            self.origin[content] = self.origin.get(old, old)
+            self.note(side, content, ident)
 
     @rule(side=SIDES, index=st.integers(0, 9), flags=FLAGS)
-    def user_marks(self, side: Side, index: int, flags: frozenset[Flag]) -> None:
+    def user_marks(self, side: Side, index: int, flags: Flags) -> None:
         ident = self.pick(side, index)
         if ident:
-            self.world(side).change(ident, flags=flags)
+            item = self.world(side).items[ident]
+            self.world(side).set_flags(ident, flags | (item.flags & TRASHED))
+            self.note(side, item.content, ident)
+
+    @rule(index=st.integers(0, 9), wanted=st.booleans())
+    def user_trashes(self, index: int, *, wanted: bool) -> None:
+        """On disk: mutt's way to delete, and to change its mind."""
+        ident = self.pick(Side.LOCAL, index)
+        if ident:
+            item = self.bench.local.items[ident]
+            self.bench.local.set_flags(ident, item.flags | TRASHED if wanted else item.flags - TRASHED)
+            if wanted:
+                self.alive.discard(item.content)
+                self.gone.add(item.content)
+            self.note(Side.LOCAL, item.content, ident)
 
     @rule(side=SIDES, index=st.integers(0, 9), collection=st.sampled_from(COLLECTIONS))
     def user_moves(self, side: Side, index: int, collection: int) -> None:
         ident = self.pick(side, index)
         if ident and self.world(side).items[ident].collection != collection:
-            self.world(side).move(ident, collection)
+            content = self.world(side).items[ident].content
+            self.note(side, content, self.world(side).move(ident, collection))
 
     @rule(side=SIDES, index=st.integers(0, 9))
     def user_deletes(self, side: Side, index: int) -> None:
@@ -215,28 +149,65 @@ class Machine(RuleBasedStateMachine):
         if ident:
             content = self.world(side).items[ident].content
             self.alive.discard(content)
+            self.gone.add(content)
             self.world(side).remove(ident)
+            self.note(side, content, None)
 
     @rule(side=SIDES, index=st.integers(0, 9), collection=st.sampled_from(COLLECTIONS))
     def user_copies(self, side: Side, index: int, collection: int) -> None:
         ident = self.pick(side, index)
         if ident and not self.world(side).items[ident].revision:
-            self.copied.add(self.world(side).items[ident].content)
+            content = self.world(side).items[ident].content
+            self.copied.add(content)
+            self.intents[self.origin.get(content, content)] = None
             self.world(side).copy(ident, collection)
+
+    # ---- how sides fail
+
+    @rule(side=SIDES, index=st.integers(0, 9))
+    def revision_changes_for_nothing(self, side: Side, index: int) -> None:
+        ident = self.pick(side, index)
+        if ident and self.world(side).items[ident].revision:
+            self.world(side).change(ident, revision=self.world(side).fresh())
+            self.note(side, self.world(side).items[ident].content, ident)
 
     @rule(side=SIDES)
     def cursors_go_stale(self, side: Side) -> None:
         self.world(side).epoch += 1
 
+    @rule(side=SIDES, moods=st.lists(st.sampled_from(MOODS), min_size=1, max_size=5))
+    def side_is_moody(self, side: Side, moods: list[str]) -> None:
+        self.world(side).moods.extend(moods)
+
+    @rule(side=SIDES, collection=st.sampled_from(COLLECTIONS), pages=st.integers(0, 2))
+    def listing_fails(self, side: Side, collection: int, pages: int) -> None:
+        self.world(side).unlistable[collection] = pages
+
+    @rule(side=SIDES)
+    def listing_works_again(self, side: Side) -> None:
+        self.world(side).unlistable.clear()
+
+    # ---- runs
+
+    def sync(self, calls: int = 10_000, act: Callable[[], None] | None = None, *, policy: Policy | None = None) -> None:
+        self.clear = False
+        self.bench.interrupted(calls, act, policy=policy or self.policy)
+
+    @rule(writes=st.sampled_from([frozenset({Side.LOCAL}), frozenset({Side.REMOTE}), frozenset(Side)]), refill=st.booleans())
+    def sync_in_part(self, writes: frozenset[Side], *, refill: bool) -> None:
+        if refill:
+            self.intents = dict.fromkeys(self.intents)  # what was deleted comes back
+        self.sync(policy=Policy(writes=writes, refill=refill, frozen=self.policy.frozen))
+
     @rule(
-        calls=st.integers(0, 25),
-        act=st.sampled_from(["crash", "edit", "delete", "mark", "move", "copy", "create"]),
+        calls=st.integers(0, 50),
+        act=st.sampled_from(ACTS),
         side=SIDES,
         index=st.integers(0, 5),
         flags=FLAGS,
         collection=st.sampled_from(COLLECTIONS),
     )
-    def sync_interrupted(self, calls: int, act: str, side: Side, index: int, flags: frozenset[Flag], collection: int) -> None:
+    def sync_interrupted(self, calls: int, act: str, side: Side, index: int, flags: Flags, collection: int) -> None:
         acts: dict[str, Callable[[], None] | None] = {
             "crash": None,
             "edit": lambda: self.user_edits(side, index),
@@ -244,34 +215,53 @@ class Machine(RuleBasedStateMachine):
             "mark": lambda: self.user_marks(side, index, flags),
             "move": lambda: self.user_moves(side, index, collection),
             "copy": lambda: self.user_copies(side, index, collection),
-            "create": lambda: self.user_creates(side, flags, collection, draft=False, same_key=False),
+            "create": lambda: self.user_creates(side=side, flags=flags, collection=collection, draft=False, key="own"),
+            "trash": lambda: self.user_trashes(index, wanted=True),
+            "touch": lambda: self.revision_changes_for_nothing(side, index),
+            "stale": lambda: self.cursors_go_stale(side),
         }
-        self.bench.interrupted(calls, acts[act])
+        self.sync(calls, acts[act])
 
     @rule()
     def converges(self) -> None:
-        self.bench.settle_down()
-        views = {side: Counter((i.content, i.flags, i.collection) for i in self.world(side).items.values()) for side in Side}
-        assert views[Side.LOCAL] == views[Side.REMOTE], views
-        have = {content for content, _, _ in views[Side.LOCAL]}
-        lost = self.alive - have - set(self.bench.aside)
+        self.bench.settle_down(self.policy)
+        local, remote = self.bench.local, self.bench.remote
+        views = [
+            Counter((i.content, i.flags, i.collection) for i in world.items.values() if Flag.TRASHED not in i.flags)
+            for world in (local, remote)
+        ]
+        # What its reader marked to be deleted before it went up stays where it is; a `T` that was not granted stays as well.
+        for item in local.items.values():
+            view = (item.content, item.flags - TRASHED, item.collection)
+            if Flag.TRASHED in item.flags and views[0][view] < views[1][view]:
+                views[0][view] += 1
+        assert views[0] == views[1], views
+        have = Counter(content for content, _, _ in views[0].elements())
+        thrown = set(local.thrown) if self.policy.frozen else set()
+        lost = self.alive - have.keys() - set(self.bench.aside) - thrown
         assert not lost, f"lost {lost}"
-        twice = {content for content, n in Counter(c for c, _, _ in views[Side.LOCAL].elements()).items() if n > 1} - self.copied
+        twice = {content for content, n in have.items() if n > 1} - self.copied
         assert not twice, f"twice {twice}"
+        if not self.policy.frozen:
+            wrong = (set(local.thrown) | set(remote.thrown)) - self.gone
+            assert not wrong, f"deleted, and no user did {wrong}"
+            for intent in filter(None, self.intents.values()):
+                found = [(flags, where) for content, flags, where in views[0].elements() if content == intent.content]
+                assert found == ([] if intent.flags is None else [(intent.flags, intent.collection)]), (intent, views[0])
+        self.intents.clear()
+        self.origin.clear()
+        self.agreed = set(have)
+        self.clear = True
 
 
 TestSyncMachine = Machine.TestCase
 TestSyncMachine.settings = settings(stateful_step_count=20)
 
 
-def entries(world: World) -> list[Entry]:
-    return [world.entry(ident) for ident in sorted(world.items)]
-
-
 def test_enough_crash_points_are_hit() -> None:
     """A history with every kind of step passes through every kind of call that can be cut."""
     bench = Bench()
-    local, remote = bench.worlds[Side.LOCAL], bench.worlds[Side.REMOTE]
+    local, remote = bench.local, bench.remote
     moved = remote.add(b"a", "<a>", frozenset(), 1)
     marked = remote.add(b"b", "<b>", frozenset(), 1)
     removed = remote.add(b"c", "<c>", frozenset(), 1)

@@ -142,6 +142,8 @@ def _one(account: config.Account, given: Given, options: engine.Options) -> Outc
 def _tell(outcome: Outcome, report: Report, given: Given, *, dry_run: bool) -> int:
     """Name what failed, say in a line what was done; the exit code."""
     output.complain_of((*report.refused, *report.failures), account=outcome.account)
+    for note in report.notes:
+        output.complain(note, account=outcome.account)
     for reverted in dict.fromkeys(report.reverted):
         output.complain(f"undone, as the folder is read-only: {reverted}", account=outcome.account)
     for number, conflict in enumerate(report.conflicts, 1):

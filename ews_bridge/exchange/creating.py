@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from itertools import chain
 from typing import Protocol
 
@@ -58,6 +59,9 @@ class Folder(Protocol):
     def id(self) -> str: ...
 
     @property
+    def drafts(self) -> bool: ...
+
+    @property
     def trash(self) -> str: ...
 
     @property
@@ -93,8 +97,12 @@ class _Draft:
 
 
 def create(folder: Folder, items: Iterable[tuple[Entry, New]]) -> Results:
+    """What comes into the Drafts folder is a draft: mutt does not mark those that it postpones, and Outlook must be able to edit
+    and send them.
+    """
     some: list[_Draft] = []
     for source, new in items:
+        new = replace(new, flags=new.flags | {Flag.DRAFT}) if folder.drafts else new
         try:
             one = _encoded(source, new)
         except (Stale, BadItem) as error:  # the other side could not read it to its end

@@ -140,6 +140,7 @@ class ExchangeTree:
             entry.id,
             collection,
             sent_items=entry.id == special.get("sentitems"),
+            drafts=entry.id == special.get("drafts"),
             trash=special.get("deleteditems", ""),
             delete_type=self._delete_type,
         )

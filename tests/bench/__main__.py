@@ -19,7 +19,7 @@ from tests.bench.running import machine
 def main() -> int:
     given = _arguments()
     # Below /var/tmp, which is a disk where /tmp may be memory.
-    bench = Bench(given.directory, given.repeat or (1 if given.quick or given.url else 3), 20 if given.quick else 1)
+    bench = Bench(given.directory, given.repeat or (1 if given.quick else 3), 20 if given.quick else 1)
     written: list[str] = []
     for line in _lines(given, bench):
         print(line, flush=True)

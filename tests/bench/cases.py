@@ -48,8 +48,8 @@ def mirror(bench: Bench) -> Iterator[str]:
     ours: dict[int, Run] = {}
     for rtt in (0, 40):
         with sandbox(f"bulk:{count}x36K/17", rtt_ms=rtt) as server:
-            floor, messages, size = _floor(bench, server)
-            ours[rtt] = _first(bench, server)
+            floor, ours[rtt] = _both(bench, server)
+        messages, size = _told(floor)
         rows += [
             [f"floor, {rtt} ms", *table.cost(floor, messages, size)],
             [f"ews-bridge, {rtt} ms", *table.cost(ours[rtt], messages, size)],
@@ -64,39 +64,42 @@ def mirror(bench: Bench) -> Iterator[str]:
 
 
 def elsewhere(bench: Bench, server: Server) -> Iterator[str]:
-    """The same against any server, reading only, and what a run costs that finds nothing new."""
-    yield from _heading(f"First mirror of {server.email} (medians of {bench.repeat})")
+    """The same against any server, once and reading only, and what a run costs that finds nothing new."""
+    yield from _heading(f"First mirror of {server.email}")
     rows: list[list[str]] = []
     if server.auth == "basic":
-        floor, messages, size = _floor(bench, server)
-        rows.append(["floor", *table.cost(floor, messages, size)])
-    runs: list[Run] = []
-    quiet: list[Run] = []
-    for _ in range(bench.repeat):
-        with user(server, bench.directory) as someone:
-            runs.append(someone.sync())
-            quiet += _quiet(someone, 1)
-            messages, size = someone.messages()
-    rows += [["ews-bridge", *table.cost(middle(runs), messages, size)], ["nothing new", *_idle(middle(quiet))]]
+        floor = _floor(bench, server)
+        rows.append(["floor", *table.cost(floor, *_told(floor))])
+    with user(server, bench.directory) as someone:
+        first = someone.sync()
+        messages, size = someone.messages()
+        idle = middle(_quiet(someone, bench.repeat)[1:])
+    rows += [["ews-bridge", *table.cost(first, messages, size)], [f"nothing new (median of {bench.repeat})", *_idle(idle)]]
     yield from table.table(("", *table.COST), rows)
 
 
-def _floor(bench: Bench, server: Server) -> tuple[Run, int, int]:
-    runs: list[Run] = []
+def _both(bench: Bench, server: Server) -> tuple[Run, Run]:
+    """The floor and ours, in turns: what else the machine does hits both alike."""
+    floors: list[Run] = []
+    ours: list[Run] = []
     for _ in range(bench.repeat):
-        with home(bench.directory) as place:
-            command = [sys.executable, "-m", "tests.bench.floor", server.url, server.user, str(place / "Mail")]
-            runs.append(measured(command, stdin=server.password() + "\n"))
-    said = json.loads(runs[-1].out)
-    return replace(middle(runs), requests=said["requests"]), said["messages"], said["bytes"]
-
-
-def _first(bench: Bench, server: Server) -> Run:
-    runs: list[Run] = []
-    for _ in range(bench.repeat):
+        floors.append(_floor(bench, server))
         with user(server, bench.directory) as someone:
-            runs.append(someone.sync())
-    return middle(runs)
+            ours.append(someone.sync())
+    return middle(floors), middle(ours)
+
+
+def _floor(bench: Bench, server: Server) -> Run:
+    with home(bench.directory) as place:
+        command = [sys.executable, "-m", "tests.bench.floor", server.url, server.user, str(place / "Mail")]
+        run = measured(command, stdin=server.password() + "\n")
+    return replace(run, requests=json.loads(run.out)["requests"])
+
+
+def _told(floor: Run) -> tuple[int, int]:
+    """(messages, bytes) that the floor wrote."""
+    said = json.loads(floor.out)
+    return said["messages"], said["bytes"]
 
 
 # ---- a large mailbox
@@ -133,7 +136,7 @@ def _sized(bench: Bench, count: int, folders: int, what: str) -> Iterator[str]:
     ]
     if folders <= 100:
         bench.aims.append(aim(f"{what}: peak memory", "< 150 MB", f"{first.peak / MB:.0f} MB", met=first.peak < 150 * MB))
-    limit = -(-folders // 1000) + 1
+    limit = -(-(folders + 20) // 1000) + 1  # FindFolder gives 1,000; some twenty folders are there anyway
     bench.aims.append(aim(f"{what}: nothing new", "< 1 s", f"{idle.wall:.2f} s", met=idle.wall < 1))
     met = idle.requests is not None and idle.requests <= limit
     bench.aims.append(aim(f"{what}: nothing new, requests", f"≤ {limit}", table.requests(idle), met=met))

@@ -77,7 +77,7 @@ def adopter(home: Path, server: Running, mail: Path) -> Inside:
     return user
 
 
-def messages(user: Inside) -> dict[str, tuple[Path, float]]:
+def messages(user: Inside) -> dict[str, tuple[Path, int]]:
     """By the part of the name that stays: file and inode."""
     found = {}
     for part in ("cur", "new"):

@@ -1,0 +1,339 @@
+"""Test the tests: take out one safety rule at a time and see whether it is noticed.
+
+`python -m tests.torture.mutants [-n HISTORIES] [NAME...]`
+
+Each rule is a text in the package and what stands there without it. The package and the tests are copied to a temporary
+directory, and there the rule is taken out; the pinned histories must notice, and so should the machine, which gets so many
+histories. Exit code 1 when a rule can be taken out unnoticed by both, or its text is no longer in the package.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+#: More than this is not noticed but hangs.
+SECONDS = 900
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule: in which module, the text that is it, and what stands there without it. `machine`: whether that can notice."""
+
+    name: str
+    module: str
+    text: str
+    without: str
+    machine: bool = True
+
+
+RULES = (
+    # the merge
+    Rule(
+        "an edit beats a deletion",
+        "plan.py",
+        "(_edited(link[dead.other], live) or place(live) != place(link[dead.other]))",
+        "(place(live) != place(link[dead.other]))",
+    ),
+    Rule(
+        "a move beats a deletion",
+        "plan.py",
+        "(_edited(link[dead.other], live) or place(live) != place(link[dead.other]))",
+        "(_edited(link[dead.other], live))",
+    ),
+    Rule(
+        "an edit beats the wish to delete",
+        "plan.py",
+        "Flag.TRASHED in local.flags - link.flags and not _edited(link.remote, remote)",
+        "Flag.TRASHED in local.flags",
+    ),
+    Rule(
+        "a wish that was not granted is over",
+        "batch.py",
+        "link.flags | (step.target.flags & {Flag.TRASHED})",
+        "link.flags",
+    ),
+    Rule(
+        "flags merge as sets",
+        "plan.py",
+        "merged = (local & remote) | (local - base) | (remote - base)",
+        "merged = local if local != base else remote",
+    ),
+    Rule(
+        "flags are not synced by an update of the content",
+        "batch.py",
+        "flags = link.flags | (step.target",
+        "flags = step.source.flags | (step.target",
+    ),
+    Rule(
+        "edited on both sides is a conflict",
+        "plan.py",
+        "    if edited_local and edited_remote:\n        return [Conflict(row, local, remote)]\n",
+        "",
+    ),
+    Rule("the local version of a conflict is kept", "batch.py", "        aside(step.row, content)\n", "        pass\n"),
+    Rule("what is edited and moved is edited first", "plan.py", "first = edited_local and not edited_remote", "first = False"),
+    Rule(
+        "what is frozen stays",
+        "plan.py",
+        "    if not policy.frozen:\n        return False\n",
+        "    return False\n",
+        machine=False,
+    ),
+    Rule(
+        "what leaves the window is forgotten",
+        "plan.py",
+        "if changed and local and row.remote else [Forget(row)]",
+        "if changed and local and row.remote else [Delete(row, Side.REMOTE, row.remote)]  # type: ignore",
+        machine=False,
+    ),
+    Rule("refill fetches", "plan.py", "if policy.refill and dead is Side.LOCAL:", "if False:", machine=False),
+    Rule(
+        "a run writes where it may",
+        "plan.py",
+        "return to in policy.writes and to not in policy.hold_deletes",
+        "return True",
+        machine=False,
+    ),
+    # creations
+    Rule("the journal is recovered", "apply.py", "for intent in state.intents():", "for intent in []:"),
+    Rule(
+        "what was created may have been edited since",
+        "apply.py",
+        'revision=EDITED if made.revision else "",',
+        "revision=made.revision,",
+    ),
+    Rule(
+        "what was created may have been marked since",
+        "apply.py",
+        "link = link_of(intent.side, base, intent.source)",
+        "link = link_of(intent.side, base, replace(intent.source, flags=made.flags))",
+    ),
+    Rule(
+        "what was created may have been moved since",
+        "apply.py",
+        "for s, c in stores if s is side)",
+        "for s, c in stores if s is side and c == collection)",
+    ),
+    Rule(
+        "creations are journalled before they are tried",
+        "apply.py",
+        "    tools.state.begin(creates[0].to,",
+        "    (lambda *a: None)(creates[0].to,",
+    ),
+    Rule(
+        "a conflict has one name however often it is kept",
+        "sync.py",
+        "hashlib.sha256(data).hexdigest()[:12]",
+        "secrets.token_hex(6)",
+        machine=False,
+    ),
+    # what is one item
+    Rule(
+        "a move is confirmed by the date", "state.py", "                 AND (a.sent = 0 OR b.sent = 0 OR a.sent = b.sent)\n", ""
+    ),
+    Rule(
+        "a move is confirmed by the key",
+        "state.py",
+        "{choice} AND b.{s}_key = a.{s}_key AND b.{s}_key != ''",
+        "{choice} AND (b.{s}_key = a.{s}_key AND b.{s}_key != '' OR b.{s}_place = a.{s}_place)",
+        machine=False,
+    ),
+    Rule(
+        "what both sides lost is over",
+        "state.py",
+        'self._candidates(side, f"a.{side.other}_here")',
+        'self._candidates(side, "1")',
+    ),
+    Rule(
+        "adoption is confirmed by the date",
+        "state.py",
+        "(a.sent = 0 OR b.sent = 0 OR a.sent = b.sent OR a.local_collection = ?)",
+        "? > -2",
+        machine=False,
+    ),
+    # what is gone
+    Rule(
+        "there is a second look",
+        "converge.py",
+        "for place in job.stores if place in second]",
+        "for place in job.stores if False]",
+    ),
+    Rule("twins are looked at again", "converge.py", "second = job.state.twins()", "second: set[Place] = set()", machine=False),
+    Rule(
+        "deletions wait for all listings",
+        "plan.py",
+        "to in policy.writes and to not in policy.hold_deletes",
+        "to in policy.writes",
+    ),
+    Rule(
+        "an unfinished listing sweeps nothing", "state.py", "            if scan.last and sweeping:", "            if sweeping:"
+    ),
+    Rule(
+        "a resumed listing sweeps",
+        "state.py",
+        "            if scan.last and sweeping:",
+        "            if scan.last and scan.first:",
+    ),
+    Rule(
+        "a cursor comes with its entries",
+        "state.py",
+        "            self._observe_entries(side, scan.entries, generation)\n",
+        "            if scan.cursor:\n"
+        "                db.execute('INSERT INTO cursor (side, collection, cursor, generation, sweeping) '\n"
+        "                           'VALUES (?, ?, ?, ?, ?) '\n"
+        "                           'ON CONFLICT DO UPDATE SET cursor = excluded.cursor',\n"
+        "                           (side, collection, scan.cursor, generation, sweeping))\n"
+        "        with self._transaction() as db:\n"
+        "            self._observe_entries(side, scan.entries, generation)\n",
+    ),
+    Rule("many deletions are refused", "converge.py", "        places.add((loss.side, loss.collection))\n", "", machine=False),
+    Rule(
+        "a stamp is kept when all was listed",
+        "state.py",
+        'stamp if scan.last else ""',
+        "stamp",
+        machine=False,
+    ),
+    # the stores
+    Rule(
+        "a file is deleted as it was listed",
+        "maildir.py",
+        "        if entry.revision and not _current(entry, os.stat(path)):\n            return _edited(entry)\n"
+        "        target = trash",
+        "        target = trash",
+        machine=False,
+    ),
+    Rule(
+        "a file is replaced as it was listed",
+        "maildir.py",
+        '    return entry.revision in ("", revision_of(info, frozenset({Flag.DRAFT})))',
+        "    return True",
+        machine=False,
+    ),
+    Rule("a file is durable before it is renamed", "maildir.py", "                os.fsync(descriptor)\n", "", machine=False),
+    Rule(
+        "a directory is durable before it is claimed",
+        "maildir.py",
+        "            sync_directories(touched)\n",
+        "            pass\n",
+        machine=False,
+    ),
+    Rule(
+        "a draft is deleted as it was listed",
+        "exchange/writing.py",
+        "if not isinstance(after, bulk.Got) or _substance(after.element) == _substance(before.element):",
+        "if True:",
+        machine=False,
+    ),
+    Rule(
+        "a draft is replaced as it was listed",
+        "exchange/writing.py",
+        "isinstance(current, bulk.Refusal) or _key(current.element) != entry.revision:\n            yield",
+        "False:\n            yield",
+        machine=False,
+    ),
+    Rule(
+        "a tree without marker is not ours", "binding.py", "    if state.linked() and not refill:", "    if False:", machine=False
+    ),
+)
+
+MACHINE = """
+import sys
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+from tests.test_sync_machine import Machine
+run_state_machine_as_test(Machine, settings=settings(
+    max_examples=int(sys.argv[1]), deadline=None, database=None, stateful_step_count=20, phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck), derandomize=True))
+"""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Who noticed and in how many seconds; "" if nobody did."""
+
+    by: str
+    seconds: float
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument(
+        "-n", type=int, default=12_000, metavar="HISTORIES", help="histories for the machine; 0: pinned tests only"
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only rules whose name contains this")
+    arguments = parser.parse_args()
+    rules = [rule for rule in RULES if not arguments.names or any(name in rule.name for name in arguments.names)]
+    _expect_peace()
+    survived = [rule.name for rule in rules if not _tried(rule, arguments.n)]
+    print(
+        f"{len(rules) - len(survived)} of {len(rules)} rules are noticed when they are taken out", *survived, sep="\n  survived: "
+    )
+    return 1 if survived else 0
+
+
+def _expect_peace() -> None:
+    """With all rules in place nobody must complain."""
+    noticed = _pinned(ROOT)
+    if noticed.by:
+        raise SystemExit(f"{noticed.by} fails with all rules in place")
+
+
+def _tried(rule: Rule, histories: int) -> bool:
+    with tempfile.TemporaryDirectory(prefix="mutant-") as name:
+        home = Path(name)
+        for part in ("ews_bridge", "tests"):
+            shutil.copytree(ROOT / part, home / part, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "pyproject.toml", home)
+        file = home / "ews_bridge" / rule.module
+        text = file.read_text(encoding="utf-8")
+        if text.count(rule.text) != 1:
+            print(f"{rule.name}: its text is {text.count(rule.text)} times in {rule.module}", flush=True)
+            return False
+        file.write_text(text.replace(rule.text, rule.without), encoding="utf-8")
+        pinned = _pinned(home)
+        machine = _machine(home, histories) if rule.machine and histories else Notice("", 0)
+    said = f"{rule.name}: "
+    said += f"pinned {pinned.by} {pinned.seconds:.0f} s" if pinned.by else "no pinned test"
+    if rule.machine and histories:
+        said += f"; machine {machine.by} {machine.seconds:.0f} s" if machine.by else f"; not in {histories} histories"
+    print(said, flush=True)
+    return bool(pinned.by or machine.by)
+
+
+def _pinned(home: Path) -> Notice:
+    ran, seconds = _run(home, "pytest", "tests/test_pinned.py", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly")
+    found = re.search(r"^(?:FAILED|ERROR) \S+?::(\S+)", ran.stdout, re.MULTILINE)
+    return Notice(found[1] if found else f"exit {ran.returncode}" if ran.returncode else "", seconds)
+
+
+def _machine(home: Path, histories: int) -> Notice:
+    (home / "machine.py").write_text(MACHINE, encoding="utf-8")
+    ran, seconds = _run(home, "machine", str(histories))
+    last = ran.stderr.strip().splitlines() or ["?"]
+    why = next((line for line in last if re.match(r"\w*(Error|Exception|Group)\b", line)), last[-1])
+    return Notice(f"({why[:60]})" if ran.returncode else "", seconds)
+
+
+def _run(home: Path, *arguments: str) -> tuple[subprocess.CompletedProcess[str], float]:
+    began = time.monotonic()
+    try:
+        ran = subprocess.run(
+            [sys.executable, "-m", *arguments], cwd=home, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        ran = subprocess.CompletedProcess([], 1, "", "hangs")
+    return ran, time.monotonic() - began
+
+
+if __name__ == "__main__":
+    sys.exit(main())
