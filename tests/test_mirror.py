@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ews_bridge.sandbox import seed
 from ews_bridge.sandbox.store import Folder
 from ews_bridge.sandbox.store import Item
 from tests.inside import Inside
@@ -119,9 +120,11 @@ def test_what_the_server_deletes_goes_to_the_trash_and_can_be_restored(user: Ins
     (back,) = (file for file in files(user) if b"message 1." in file.read_bytes())
     assert str(back) in restored.out
     assert letters(back) == "FS"
-    # A pull leaves it alone: it is an addition of this side now.
-    assert user.syncs() == "work: 1 pending\n"
+    # It is an addition of this side now: a pull leaves it alone, a sync brings it back on the server, too.
+    assert user.syncs("--pull-only") == "work: 1 pending\n"
     assert back.exists()
+    assert user.syncs().startswith("work: 1 uploaded")
+    agree(user, server)
 
 
 def test_a_whole_run_can_be_restored(user: Inside, server: Running, inbox: Folder, projects: Folder) -> None:
@@ -460,12 +463,14 @@ def test_a_server_without_commit_times_is_followed_all_the_same(
 
 
 def test_a_quiet_mailbox_costs_two_requests_and_a_busy_folder_one_more(user: Inside, server: Running, inbox: Folder) -> None:
-    item = server.alice.add_mime(inbox, message(1))
+    with seed.earlier(server.world):
+        item = server.alice.add_mime(inbox, message(1))
     user.syncs()
     server.reset()
     user.syncs()
     assert server.stats()["total"] <= 2, server.stats()
-    touch(item, read=True)
+    with seed.earlier(server.world, seconds=1800):
+        touch(item, read=True)
     server.reset()
     user.syncs()
     assert server.stats()["total"] <= 3, server.stats()

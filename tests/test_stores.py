@@ -386,7 +386,7 @@ def test_a_cursor_that_is_not_understood_means_everything(store: Store) -> None:
     watcher = Watcher(store)
     watcher.look()
     if type(store).__name__ == "MemoryStore":
-        watcher.cursor = "[77, 1]"
+        watcher.cursor = '[77, 1, ""]'
     else:
         watcher.cursor = "who knows"
     assert watcher.look().keys() == {entry.id for entry in entries}
