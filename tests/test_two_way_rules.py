@@ -1,13 +1,9 @@
-"""The rules of the way up, one by one: what goes up and how, what is left alone, and what is told. On the desk of tests/desk.py."""
+"""The rules of the way up, one by one: what goes up and how, what is left alone, and what is told."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import sqlite3
-import time
-import uuid
 from collections import Counter
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -16,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from ews_bridge import overview
-from ews_bridge.errors import Refused
 from ews_bridge.model import Side
 from tests.desk import AKONADI
 from tests.desk import Desk
@@ -25,7 +20,6 @@ from tests.desk import desk
 from tests.desk import key_of
 from tests.desk import lf
 from tests.desk import rename
-from tests.inside import Inside
 from tests.mirror import message
 from tests.test_corpus import snapshot
 
