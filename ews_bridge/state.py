@@ -344,6 +344,8 @@ class State:
             if not used & {old, new}:
                 used |= {old, new}
                 self._db.execute("DELETE FROM cursor WHERE side = ? AND collection IN (?, ?)", (side, old, new))
+                # The listing that begins anew counts from one: what it does not show must be older.
+                self._db.execute(f"UPDATE item SET {s}_generation = 0 WHERE {s}_collection = ? AND NOT folder", (old,))
                 self._join(side, old, new)
         return len(used) // 2
 
