@@ -1,4 +1,4 @@
-"""Histories on the real stores: Maildir, the sandbox, the state file and whole runs in this process, with faults and acts meanwhile.
+"""Histories on the real stores: Maildir, the sandbox, the state file with faults and acts in between.
 
 Fewer than in tests/test_sync_machine.py, which finds what is wrong in the engine;
 this one finds what the stores do not keep.
