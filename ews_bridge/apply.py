@@ -152,13 +152,11 @@ def _drain(
         bad = [(step, why) for step, why in outcome.failed if isinstance(why, BadItem)]
         # Told once. It is tried again now and then: what the server could not give may have been its bad hour.
         news = tools.state.fail([(step.row, _why(step, why)) for step, why in bad], now=tools.now()) if bad else set()
-        report.count(said for step, _ in outcome.rows if (said := word(step)))
+        # Of two drafts without a base it turns out only now whether they differ.
+        taken = [s for s, _ in outcome.rows if not isinstance(s, Conflict) or s.row.number in outcome.kept]
+        report.count(said for step in taken if (said := word(step)))
         report.failures += [Failure(_label(step), _why(step, why), why.hint) for step, why in bad if step.row.number in news]
-        report.conflicts += [
-            f"{step}: {outcome.kept[step.row.number]}"
-            for step, _ in outcome.rows
-            if isinstance(step, Conflict) and step.row.number in outcome.kept
-        ]
+        report.conflicts += [f"{step}: {outcome.kept[step.row.number]}" for step in taken if isinstance(step, Conflict)]
         size = sum(step.source.hints.size for step, _ in outcome.rows if isinstance(step, Create | Update))
         report.bytes += size
         tools.advance(len(ended), size)

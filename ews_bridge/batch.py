@@ -206,21 +206,31 @@ def _is_copy(stores: Stores, step: Copy) -> bool:
     """The server's search key says so by itself; on disk the bytes must be the same."""
     if step.to is Side.LOCAL:
         return True
-    digests: list[bytes] = []
-    for entry in (step.source, step.counterpart):
-        for _, content in stores[Side.LOCAL, entry.collection].read([entry]):
+    return _same_bytes(stores, (Side.LOCAL, step.source), (Side.LOCAL, step.counterpart))
+
+
+def _same_bytes(stores: Stores, *places: tuple[Side, Entry]) -> bool:
+    """Whether these items can be read and say the same to the byte."""
+    digests: set[bytes] = set()
+    for side, entry in places:
+        for _, content in stores[side, entry.collection].read([entry]):
             if not isinstance(content, Content):
                 return False
             digest = hashlib.sha256()
             for piece in content.pieces():
                 digest.update(piece)
-            digests.append(digest.digest())
-    return len(digests) == 2 and digests[0] == digests[1]
+            digests.add(digest.digest())
+    return len(digests) == 1
 
 
 def _set_aside(step: Step, stores: Stores, aside: Aside) -> Row | Failed:
-    """Keep the local content, then let the server's version count as the only edit: the next round brings it down."""
+    """Keep the local content, then let the server's version count as the only edit: the next round brings it down.
+
+    Two that have no base are compared first: a state may be lost, and nobody edited anything.
+    """
     assert isinstance(step, Conflict)
+    if step.row.link is None and _same_bytes(stores, (Side.LOCAL, step.local), (Side.REMOTE, step.remote)):
+        return replace(step.row, link=base_of(step.local, step.remote, step.local.flags & step.remote.flags))
     flags = step.row.link.flags if step.row.link else step.local.flags & step.remote.flags
     for _, content in stores[Side.LOCAL, step.local.collection].read([step.local]):
         if not isinstance(content, Content):

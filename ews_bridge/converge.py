@@ -249,6 +249,8 @@ def _scan_side_by_side(job: Job, places: Sequence[Place], stamps: Mapping[int, s
             running -= 1
             try:
                 what.result()
+            except Stale:  # the folder is gone since the tree was listed: the next run sees it
+                failed.add(place)
             except (BadItem, Refused) as error:
                 failed.add(place)
                 report.failures.append(Failure(job.paths[place[1]], str(error), error.hint))

@@ -130,6 +130,26 @@ def dying(job: Job) -> list[Step]:
     return sorted((step for step in job.plan() if isinstance(step, Delete | Forget)), key=_depth, reverse=True)
 
 
+def revive(job: Job, items: Policy, report: Report) -> bool:
+    """Make folders again that one side lost, when the other has something new in them, or folders that live; whether any was.
+
+    An edit beats a deletion, for folders, too. `items`: the policy for what is in them.
+    """
+    again: list[Step] = []
+    doomed = {step.row.number for step in dying(job)}
+    for step in dying(job):  # from the bottom up: a folder that stays keeps those above it
+        if not isinstance(step, Delete):
+            continue
+        dead, below = step.to.other, f"{step.target.key}/"
+        others = (entry for row in job.state.folders() if row.number not in doomed and (entry := row[step.to]))
+        within = plan(job.state.linked_in(step.row.number), items).steps
+        if any(isinstance(each, Create) and each.to is dead for each in within) or any(e.key.startswith(below) for e in others):
+            doomed.discard(step.row.number)
+            again.append(Create(step.row, dead, step.target))
+    taken = [job.take(job.state, job.trees, step, report) for step in sorted(again, key=_depth)]
+    return any(taken)
+
+
 def delete(job: Job, report: Report) -> None:
     """Remove the folders that one side lost and in which nothing is left."""
     for step in dying(job):
@@ -200,9 +220,11 @@ def _moved(trees: Trees, row: Row, to: Side, target: Entry, like: Entry) -> Row:
 
 
 def _linked(row: Row, side: Side, made: Entry, other: Entry) -> Row:
-    made = replace(made, key=other.key)
-    local, remote = (made, other) if side is Side.LOCAL else (other, made)
-    return Row(row.number, base_of(local, remote, frozenset()), local, remote)
+    """Both are one folder now. A server takes names that differ in case for one: the spelling that was there first goes round."""
+    agreed = replace(made, key=other.key)
+    made = made if made.key.casefold() == other.key.casefold() else agreed
+    base = base_of(agreed, other, frozenset()) if side is Side.LOCAL else base_of(other, agreed, frozenset())
+    return Row(row.number, base, *((made, other) if side is Side.LOCAL else (other, made)))
 
 
 def _depth(step: Step) -> tuple[int, str]:

@@ -88,7 +88,9 @@ def plan_row(row: Row, policy: Policy = ANY) -> list[Step]:
     if link is None:
         if local.revision and remote.revision:  # two drafts of one Message-ID: nobody knows whether they say the same
             return [Conflict(row, local, remote)]
-        return [Settle(row, base_of(local, remote, local.flags & remote.flags))]
+        # Of two folders whose names differ in case the server's name is the news.
+        agreed = remote if remote.collection else replace(remote, key=local.key)
+        return [Settle(row, base_of(local, agreed, local.flags & remote.flags))]
     if Flag.TRASHED in local.flags - link.flags and not _edited(link.remote, remote):
         return [Delete(row, Side.REMOTE, remote)]
     return _merge(row, link, local, remote)

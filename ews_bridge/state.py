@@ -330,7 +330,7 @@ class State:
         with self._transaction():
             folders = sum(self._pair_folders(side) for side in Side)
             moves = sum(self._pair_moves(side) for side in Side)
-            return folders + moves + self._pair_moves_of_both() + self._adopt()
+            return folders + moves + self._pair_moves_of_both() + self._adopt() + self._adopt_folders()
 
     def _pair_folders(self, side: Side) -> int:
         """A folder that is gone and a new one that is it: renamed on disk (the inode of its cur/), or made again under its path.
@@ -351,6 +351,8 @@ class State:
             if not used & {old, new}:
                 used |= {old, new}
                 self._db.execute("DELETE FROM cursor WHERE side = ? AND collection IN (?, ?)", (side, old, new))
+                # The listing that begins anew counts from one: what it does not show must be older.
+                self._db.execute(f"UPDATE item SET {s}_generation = 0 WHERE {s}_collection = ? AND NOT folder", (old,))
                 self._join(side, old, new)
         return len(used) // 2
 
@@ -425,6 +427,18 @@ class State:
             if old not in used and new not in used:
                 used |= {old, new}
                 self._join(Side.LOCAL, new, old)
+                joined += 1
+        return joined
+
+    def _adopt_folders(self) -> int:
+        """A new folder on each side whose paths differ in case only: to a server that is one name."""
+        query = """SELECT number, {0}_key FROM item WHERE folder = 1 AND NOT linked AND {0}_here AND NOT {1}_here
+                     AND NOT (linked AND local_here AND remote_here) ORDER BY number"""
+        there = {key.casefold(): number for number, key in self._db.execute(query.format("remote", "local"))}
+        joined = 0
+        for number, key in self._db.execute(query.format("local", "remote")).fetchall():
+            if other := there.pop(key.casefold(), None):
+                self._join(Side.LOCAL, other, number)
                 joined += 1
         return joined
 

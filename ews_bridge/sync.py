@@ -107,6 +107,9 @@ def sync(account: Account, *, options: Options, progress: Progress) -> Report:
             run = _bound(run)
             in_the_way = _trees(run)
             _items(run)
+            if folder_trees.revive(_folder_job(run), _policy(run, run.state.folders()), run.report):
+                _items(run)
+                run.report.refused[:] = dict.fromkeys(run.report.refused)  # told twice
             _finish(run, began, in_the_way)
     return run.report
 

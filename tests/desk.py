@@ -34,6 +34,7 @@ from ews_bridge import sync as engine
 from ews_bridge.folders import included
 from ews_bridge.model import Report
 from ews_bridge.names import Layout
+from ews_bridge.names import directory
 from ews_bridge.names import path
 from ews_bridge.names import path_of
 from ews_bridge.sandbox.content import mime_of
@@ -257,6 +258,14 @@ class Desk:
 
     # ---- what is there
 
+    @property
+    def layout(self) -> Layout:
+        return self.account.mail.layout if self.account.mail else "verbatim"
+
+    def directory(self, path: str) -> Path:
+        """Where a folder lies on disk."""
+        return self.user.mail / directory(path, self.layout)
+
     def remote(self) -> list[Place]:
         mailbox = self.server.alice
         found: list[Place] = []
@@ -295,13 +304,13 @@ class Desk:
             look(child, "")
         patterns = self.account.mail.folders if self.account.mail else ()
         wanted = {each for each in there if included(each, patterns)}
-        layout = self.account.mail.layout if self.account.mail else "verbatim"
+        layout = self.layout
         here = {folder_of(self.user.mail, cur / "x", layout) for cur in self.user.mail.rglob("cur")}
         return here, wanted
 
     def agree(self) -> None:
         """Both sides hold the same messages with the same flags and bytes, and the same folders."""
-        layout = self.account.mail.layout if self.account.mail else "verbatim"
+        layout = self.layout
         local, remote = Counter(self.local(layout)), Counter(self.remote())
         assert local == remote, f"on disk {local - remote}, there {remote - local}"
         here, there = self.folders()
@@ -350,9 +359,9 @@ def _letters(name: str) -> str:
     return "".join(sorted(letter for letter in name.partition(":2,")[2] if letter.isupper()))
 
 
-def lf(number: int, **changes: str) -> bytes:
+def lf(number: int, *, size: int = 300, subject: str = "") -> bytes:
     """A message as a file has it."""
-    return message(number, **changes).replace(b"\r\n", b"\n")  # type: ignore[arg-type]
+    return message(number, size=size, subject=subject).replace(b"\r\n", b"\n")
 
 
 def rename(file: Path, folder: Path | None = None, *, letters: str | None = None, name: str = "") -> Path:

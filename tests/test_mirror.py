@@ -31,7 +31,8 @@ AKONADI = ("9bf757ae-69b5-4d8a-bf1d-2dd0c0871a28", "Flags")
 @pytest.fixture
 def server() -> Iterator[Running]:
     with running(mime="keep") as sandbox:
-        sandbox.alice.create_folder(sandbox.alice.folder("msgfolderroot"), "Projects")
+        with seed.earlier(sandbox.world):
+            sandbox.alice.create_folder(sandbox.alice.folder("msgfolderroot"), "Projects")
         yield sandbox
 
 

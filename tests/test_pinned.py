@@ -314,7 +314,7 @@ def test_a_listing_that_was_cut_short_proves_nothing() -> None:
     bench.settle_down()
     bench.remote.epoch += 1
     bench.remote.copy(max(bench.remote.items), 2)
-    assert bench.interrupted(2, at="after observe")  # two local ones, and the first page
+    assert bench.interrupted(4, at="after observe")  # four local pages, and the first
     bench.remote.unlistable[1] = 0
     bench.run()
     assert not bench.local.thrown
@@ -331,7 +331,7 @@ def test_a_listing_that_was_resumed_is_proof() -> None:
     bench.settle_down()
     bench.remote.epoch += 1
     bench.remote.remove(max(bench.remote.items))
-    assert bench.interrupted(2, at="after observe")
+    assert bench.interrupted(4, at="after observe")
     bench.settle_down()
     assert len(bench.local.items) == 5
     assert not bench.remote.thrown

@@ -112,7 +112,8 @@ class Machine(RuleBasedStateMachine):
             self.alive.discard(old)
             self.gone.add(old)
             self.world(side).edit(ident, content)
-            self.alive.add(content)
+            # what is marked to be deleted is so with its edits
+            (self.gone if Flag.TRASHED in self.world(side).items[ident].flags else self.alive).add(content)
             self.origin[content] = self.origin.get(old, old)
             self.note(side, content, ident)
 

@@ -1,4 +1,4 @@
-"""The rules of the way up, one by one: what goes up and how, what is left alone, and what is told. On the desk of tests/desk.py."""
+"""The rules of the way up, one by one: what goes up and how, what is left alone, and what is told."""
 
 from __future__ import annotations
 

@@ -45,6 +45,8 @@ LARGE = 8_000_000
 
 #: What passes by itself, said of one item.
 PASSING = faults.PASSING | {faults.BUSY, "ErrorBatchProcessingStopped"}
+#: Somebody removed the folder since the tree was listed; the next listing says so.
+NO_FOLDER = frozenset({"ErrorFolderNotFound", "ErrorSavedItemFolderNotFound", "ErrorSyncFolderNotFound", "ErrorToFolderNotFound"})
 #: The mailbox takes nothing more: no fault of the item.
 FULL = frozenset({"ErrorNotEnoughMemory", "ErrorQuotaExceeded"})
 
@@ -162,6 +164,8 @@ def _results(folder: Folder, batch: Sequence[_Draft], answers: Sequence[soap.Mes
             full = faults.Lost("the server created an item and did not say which")
         elif answer.code in FULL:
             full = faults.fault(answer.code, answer.text)
+        elif answer.code in NO_FOLDER:
+            yield one.source, Stale(f"{name_of(one.source)} cannot be uploaded: its folder is no longer on the server")
         elif answer.code not in PASSING:
             yield one.source, BadItem(f"{name_of(one.source)} cannot be uploaded: {answer.why()}")
     if full:
@@ -175,6 +179,9 @@ def _refused(folder: Folder, rest: Sequence[_Draft], refusal: Unavailable) -> Re
             yield from _create(folder, [one])
         return
     (one,) = rest
+    if isinstance(refusal, faults.Fault) and refusal.code in NO_FOLDER:
+        yield one.source, Stale(f"{name_of(one.source)} cannot be uploaded: its folder is no longer on the server")
+        return
     if isinstance(refusal, faults.Lost) and not folder.connection.answers():
         raise refusal
     # IIS says 404 to what is beyond its limit (404.13), or hangs up.

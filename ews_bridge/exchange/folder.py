@@ -78,11 +78,16 @@ class ExchangeFolder:
         state, first = cursor, not cursor
         while True:
             try:
-                page = self._page(state)
-            except bulk.StateLost:
-                # The server forgot (a restored database, a moved mailbox): everything anew, which is no reason to alarm anyone.
-                state, first = "", True
-                page = self._page("")
+                try:
+                    page = self._page(state)
+                except bulk.StateLost:
+                    # The server forgot (a restored database, a moved mailbox): everything anew, no reason to alarm anyone.
+                    state, first = "", True
+                    page = self._page("")
+            except faults.Fault as error:
+                if error.code in creating.NO_FOLDER:
+                    raise Stale("the folder is no longer on the server") from error
+                raise
             yield self._scan(page, first=first)
             if page.last:
                 return

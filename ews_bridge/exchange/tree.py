@@ -91,10 +91,10 @@ class ExchangeTree:
         A folder whose path changed with its parent's is listed, too. A listing of changes that makes no sense is replaced by a
         full one; in a full one, a folder whose parent is not there stands at the top.
         """
-        self.special()
         self._paths = {}
         state = cursor
         if state:
+            self.special()
             try:
                 nodes, vanished, state = self._changes(state)
                 entries = self._merged(nodes, vanished, known) if nodes else ()
@@ -103,6 +103,9 @@ class ExchangeTree:
                     return
             except bulk.StateLost:
                 pass
+        # Everything anew, the special folders first: of a mailbox that was moved or made anew, their ids are others, too.
+        self._special = {}
+        self.special()
         nodes, _, state = self._changes("")
         yield Scan(self._entries(nodes), cursor=state, first=True, last=True)
 

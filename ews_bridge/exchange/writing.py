@@ -29,6 +29,7 @@ from ews_bridge.exchange import faults
 from ews_bridge.exchange import mail
 from ews_bridge.exchange import soap
 from ews_bridge.exchange.creating import FULL
+from ews_bridge.exchange.creating import NO_FOLDER
 from ews_bridge.exchange.creating import PASSING
 from ews_bridge.exchange.creating import TRIES
 from ews_bridge.exchange.creating import Folder
@@ -47,7 +48,7 @@ T = TypeVar("T")
 
 WRITE_ITEMS = 100
 
-_CONFLICT = frozenset({"ErrorIrresolvableConflict", "ErrorStaleObject"}) | bulk.GONE
+_CONFLICT = frozenset({"ErrorIrresolvableConflict", "ErrorStaleObject"}) | bulk.GONE | NO_FOLDER
 # It wants its own element, or its change key: ask what it is.
 _READ_FIRST = frozenset(
     {
