@@ -13,6 +13,7 @@ import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from ews_bridge import config
 from ews_bridge import disk
@@ -23,6 +24,7 @@ from ews_bridge.config import MailSection
 from ews_bridge.errors import CannotCreate
 from ews_bridge.errors import ConfigError
 from ews_bridge.errors import SignInRefused
+from ews_bridge.exchange import opening
 from ews_bridge.exchange.session import Connection
 from ews_bridge.exchange.session import Settings
 from ews_bridge.exchange.tree import ExchangeTree
@@ -30,8 +32,11 @@ from ews_bridge.state import State
 
 
 @contextmanager
-def connected(account: Account) -> Iterator[Connection]:
-    """A connection that signs in with its first request. Raises SignInRefused for a known refused secret, and asks nobody."""
+def connected(account: Account, *, brief: bool = False) -> Iterator[Connection]:
+    """A connection that signs in with its first request. Raises SignInRefused for a known refused secret, and asks nobody.
+
+    `brief`: for one request; a busy server is not waited for.
+    """
     secret = config.password(account)
     memory = account.state_dir / "refused"
     refused = memory.read_text() if memory.exists() else ""
@@ -40,7 +45,9 @@ def connected(account: Account) -> Iterator[Connection]:
             f"the server refused this password for {account.username} before; it was not sent again",
             hint=f"change what password_command prints; or, if it is right after all, remove {memory}",
         )
-    with Connection(_settings(account, secret)) as connection:
+    settings = _settings(account, secret)
+    settings = replace(settings, patience=2.0) if brief else settings
+    with Connection(settings, opener=opening.session if brief else None) as connection:
         try:
             yield connection
         except SignInRefused:

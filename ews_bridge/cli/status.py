@@ -50,6 +50,8 @@ def _lines(name: str, status: overview.Status) -> list[str]:
     lines += [f"  {status.linked:,} messages are kept in step"]
     lines += [f"  {status.pending:,} pending"] if status.pending else []
     lines += [f"  {status.trashed:,} in the trash: ews-bridge restore --list"] if status.trashed else []
+    lines += [f"  {len(status.outbox):,} in the outbox: ews-send -bp"] if status.outbox else []
+    lines += [f"  not sent: {letter.label}: {letter.reason} (kept as failed/{letter.id}.eml)" for letter in status.unsent]
     for failure in status.refused:
         lines += [f"  refused: {failure.what}: {failure.why}"] + ([f"    hint: {failure.hint}"] if failure.hint else [])
     for failure in status.failures:
