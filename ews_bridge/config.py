@@ -7,10 +7,8 @@ when a connection needs it, and stands in no log, no message and no repr. Interf
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
-import subprocess
 import tomllib
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -164,6 +162,8 @@ def password(account: Account, *, seconds: float = PASSWORD_SECONDS) -> str:
     Raises ConfigError when the command cannot be started, AuthError when it fails, prints nothing or takes longer than
     `seconds`; what it wrote to stderr is in the message, what it wrote to stdout never is.
     """
+    import subprocess  # not loaded by a program that only looks at the settings
+
     whose = f"password_command of account {account.name}"
     try:
         # In our process group and with our terminal: it may have to ask for a passphrase.
@@ -297,6 +297,8 @@ def _server(table: Table, auth: str) -> str:
 
 
 def _is_loopback(host: str) -> bool:
+    import ipaddress
+
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

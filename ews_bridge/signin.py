@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ews_bridge import config
 from ews_bridge import disk
@@ -27,8 +28,11 @@ from ews_bridge.errors import SignInRefused
 from ews_bridge.exchange import opening
 from ews_bridge.exchange.session import Connection
 from ews_bridge.exchange.session import Settings
-from ews_bridge.exchange.tree import ExchangeTree
-from ews_bridge.state import State
+
+# What sends one message needs neither, and should not wait for them.
+if TYPE_CHECKING:
+    from ews_bridge.exchange.tree import ExchangeTree
+    from ews_bridge.state import State
 
 
 @contextmanager
@@ -87,6 +91,8 @@ def mail_section(account: Account) -> MailSection:
 @contextmanager
 def opened(account: Account, *, wait: float) -> Iterator[State]:
     """The account's state, with the lock held: for what writes."""
+    from ews_bridge.state import State
+
     try:
         account.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -102,6 +108,8 @@ def opened(account: Account, *, wait: float) -> Iterator[State]:
 @contextmanager
 def copied(account: Account) -> Iterator[State]:
     """A copy of the account's state in memory, as the last commit left it: for what only looks, and waits for nobody."""
+    from ews_bridge.state import State
+
     path = account.state_dir / "state.sqlite3"
     with contextlib.ExitStack() as stack:
         if not path.exists():
@@ -115,4 +123,6 @@ def copied(account: Account) -> Iterator[State]:
 
 
 def exchange_tree(connection: Connection, state: State, *, delete: Delete = "trash") -> ExchangeTree:
+    from ews_bridge.exchange.tree import ExchangeTree
+
     return ExchangeTree(connection, special=json.loads(state.get("special") or "{}"), delete=delete)
