@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -22,11 +23,7 @@ class Sender(User):
 
     def sets(self, **values: object) -> None:
         """Configure the account, with this [send] section."""
-        written = {True: "true", False: "false"}
-        lines = [
-            f"{key} = {written.get(value, value) if isinstance(value, bool | float | int) else repr(value)}"
-            for key, value in values.items()
-        ]
+        lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]  # as TOML has them, too
         self.configure(timeout=5, more="\n".join(["[accounts.work.send]", *lines]))
 
     def send(self, message: bytes, *words: str, python: Sequence[str] = SEND) -> Ran:
