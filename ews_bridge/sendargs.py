@@ -26,7 +26,9 @@ _IDLE = frozenset("imGcUxs")
 _IDLE_WITH_VALUE = frozenset("ABDhLNOoRVXep")
 #: Long options of msmtp and their short ones.
 _LONG_WITH_VALUE = {"account": "a", "file": "C", "config": "C", "from": "f"}
-_LONG = {"read-recipients": "t", "read-envelope-from": ""}
+LONG = ("read-recipients", "read-envelope-from", "help", "version")
+#: All letters, for the manual's sake.
+LETTERS = "".join(sorted({*_IDLE, *_IDLE_WITH_VALUE, *"tvnqdfrFaCbI"}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ def _long(found: Arguments, word: str, rest: Iterator[str]) -> Arguments:
     name, equals, glued = word.partition("=")
     if name in _LONG_WITH_VALUE:
         return _valued(found, _LONG_WITH_VALUE[name], lambda: glued if equals else _next(f"--{name}", rest))
-    if equals or name not in (*_LONG, "help", "version"):
+    if equals or name not in LONG:
         raise UsageError(f"unknown option --{name}", hint="man ews-send")
     match name:
         case "read-recipients":

@@ -369,14 +369,17 @@ class State:
         return found
 
     def _adopt(self) -> int:
-        """A new entry on each side, in one collection, of one key: the same item seen twice."""
+        """A new entry on each side, in one collection, of one key: the same item seen twice.
+
+        Their dates may differ by minutes: mutt writes a Date of its own into the copy that it keeps, when it has sent the mail.
+        """
         pairs = self._db.execute(
             """SELECT a.number AS old, b.number AS new FROM item a JOIN item b
                  ON b.remote_key = a.local_key AND b.remote_collection = a.local_collection
                 WHERE NOT (a.linked AND a.local_here AND a.remote_here)
                   AND NOT a.linked AND a.local_here AND NOT a.remote_here
                   AND NOT b.linked AND b.remote_here AND NOT b.local_here
-                  AND a.local_key != '' AND (a.sent = 0 OR b.sent = 0 OR a.sent = b.sent)
+                  AND a.local_key != '' AND (a.sent = 0 OR b.sent = 0 OR abs(a.sent - b.sent) <= 600)
                 ORDER BY (a.sent = b.sent AND a.sent != 0) DESC, a.number, b.number"""
         ).fetchall()
         used: set[int] = set()

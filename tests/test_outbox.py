@@ -103,7 +103,10 @@ def test_a_letter_that_cannot_be_read_is_said_and_not_skipped(outbox: Outbox, tm
 
 
 def test_ids_sort_by_time_and_tokens_differ() -> None:
-    made = [new_letter(MESSAGE, state="queued") for _ in range(50) if not time.sleep(0.0001)]
+    made: list[Letter] = []
+    for _ in range(50):
+        made.append(new_letter(MESSAGE, state="queued"))
+        time.sleep(0.0001)
     assert [each.id for each in made] == sorted(each.id for each in made)
     assert len({each.token for each in made}) == 50
     assert replace(made[0], subject="").label == "message to b@x.test"
