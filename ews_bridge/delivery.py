@@ -8,6 +8,7 @@ attempts without an answer it is set aside for the user to decide.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 from dataclasses import field
@@ -17,6 +18,7 @@ from ews_bridge.config import Account
 from ews_bridge.envelope import Envelope
 from ews_bridge.errors import AuthError
 from ews_bridge.errors import ConfigError
+from ews_bridge.errors import DiskError
 from ews_bridge.errors import EwsBridgeError
 from ews_bridge.errors import Unavailable
 from ews_bridge.exchange import sending
@@ -145,7 +147,9 @@ def _give(claim: Claim, connection: Connection, draft: sending.Held | None) -> K
         claim.become("unknown", reason=str(error))
         if not _arrived(connection, letter.token):
             return Kept(str(error), known=False)
-    claim.gone()
+    # A disk that fails now must not make the caller send it again: the letter that stays is found out by its token.
+    with contextlib.suppress(DiskError):
+        claim.gone()
     return None
 
 

@@ -87,6 +87,11 @@ def sender_of(message: bytes) -> str:
     return found[0] if found else ""
 
 
+def bare(sender: str) -> str:
+    """The address of -f; "" for none, and for the empty one (<>) of bounces."""
+    return next((box.address for box in addresses.parse(sender).mailboxes), "")
+
+
 def prepare(message: bytes, asked: Arguments, site: Site, *, now: float, unique: str) -> Envelope:
     """Raises UsageError without recipients, BadMessage for a message or an address that cannot be sent.
 
@@ -155,7 +160,8 @@ def _missing(fields: list[_Field], asked: Arguments, site: Site, *, now: float, 
     present = {one.name for one in fields}
     added: list[_Field] = []
     if "from" not in present:
-        author = asked.sender if "@" in asked.sender and not _is_local(asked.sender, site) else site.address
+        told = bare(asked.sender)
+        author = site.address if not told or _is_local(told, site) else told
         name = asked.name or (site.name if author == site.address else "")
         value = f"{addresses.phrase(name)} <{addresses.plain(author)}>" if name else addresses.plain(author)
         added.append(_Field("from", f"From: {value}{end}".encode()))

@@ -74,7 +74,10 @@ class Letter:
     @property
     def label(self) -> str:
         """What to call it in a message for people."""
-        return self.subject or f"message to {self.recipients[0]}"
+        from ews_bridge.headers import parse_head  # loads all of `email`, which sending does without
+
+        subject = parse_head(b"Subject: " + self.subject.encode("utf-8", "surrogateescape")).subject
+        return subject or f"message to {self.recipients[0]}"
 
 
 class Claim:

@@ -97,7 +97,7 @@ def chosen(accounts: config.Config, asked: sendargs.Arguments, message: bytes) -
     """Who sends: the account of -a, of the From address, of -f, the default one, the first. Raises UsageError."""
     if asked.account:
         return accounts.select([asked.account])[0]
-    for address in (envelope.sender_of(message), asked.sender):
+    for address in (envelope.sender_of(message), envelope.bare(asked.sender)):
         for account in accounts.accounts:
             own = {addresses.key(account.email), *map(addresses.key, _from(account)[1:])}
             if address and addresses.key(address) in own:
@@ -158,9 +158,9 @@ def _list(accounts: Sequence[Account]) -> None:
             when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(letter.added))
             print(f"{account.name}  {letter.id}  {letter.state:8}{letter.size:>10}  {when}  {_printable(letter.sender)}")
             print(f"    to {_printable(', '.join(letter.recipients))}")
-            for text in (letter.subject, letter.reason):
-                if text:
-                    print(f"    {_printable(text)}")
+            print(f"    {_printable(letter.label)}")
+            if letter.reason:
+                print(f"    {_printable(letter.reason)}")
         if not letters:
             print(f"{account.name}: the outbox is empty")
     sys.stdout.flush()
