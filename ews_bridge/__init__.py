@@ -48,8 +48,8 @@ Import order, enforced by tests/test_architecture.py; each library has one home 
        maildir  maildir_index  mailtree  trash  disk  headers  lock      the local side
        outbox                                         messages on their way out
        exchange/                                      the server's side: exchangelib, requests, lxml
-    3  apply  converge  folders                       steps and rounds, over stores of any kind
-    4  signin  delivery  sync                         one account
+    3  batch  apply  converge  folders                steps and rounds, over stores of any kind
+    4  signin  binding  delivery  sync  overview               one account
     5  cli/                                           click; the error boundary
        sendmail                                       ews-send, which cannot wait for click
     -  sandbox/                                       an Exchange in memory; imports nothing of ours

@@ -150,10 +150,15 @@ def _drain(
         tokens = [batch.tokens[step.row.number] for step in ended if step.row.number in batch.tokens]
         tools.state.settle(rows, tokens=tokens)
         bad = [(step, why) for step, why in outcome.failed if isinstance(why, BadItem)]
-        tools.state.fail([(step.row, _why(step, why)) for step, why in bad], now=tools.now())
+        if bad:
+            tools.state.fail([(step.row, _why(step, why)) for step, why in bad], now=tools.now())
         report.count(said for step, _ in outcome.rows if (said := word(step)))
         report.failures += [Failure(_label(step), _why(step, why), why.hint) for step, why in bad]
-        report.conflicts += [str(step) for step, _ in outcome.rows if isinstance(step, Conflict)]
+        report.conflicts += [
+            f"{step}: {outcome.kept[step.row.number]}"
+            for step, _ in outcome.rows
+            if isinstance(step, Conflict) and step.row.number in outcome.kept
+        ]
         size = sum(step.source.hints.size for step, _ in outcome.rows if isinstance(step, Create | Update))
         report.bytes += size
         tools.advance(len(ended), size)
@@ -184,8 +189,10 @@ def _batches(steps: Sequence[Step]) -> Iterator[Batch]:
 
 def _group(step: Step) -> object:
     match step:
-        case Create(to=to, source=source) | Update(to=to, source=source):
-            return type(step), to, source.collection
+        case Create(to=to, source=source):
+            return Create, to, source.collection
+        case Update(to=to, source=source, target=target):
+            return Update, to, source.collection, target.collection
         case Move(to=to, target=target, like=like):
             return Move, to, target.collection, like.collection
         case Copy(to=to, source=source, original=original):

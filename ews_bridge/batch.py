@@ -22,6 +22,7 @@ from ews_bridge.model import Copy
 from ews_bridge.model import Create
 from ews_bridge.model import Delete
 from ews_bridge.model import Entry
+from ews_bridge.model import Flag
 from ews_bridge.model import Flags
 from ews_bridge.model import Forget
 from ews_bridge.model import Link
@@ -63,13 +64,18 @@ class Outcome:
     rows: list[tuple[Step, Row]] = field(default_factory=list)
     failed: list[tuple[Step, Failed]] = field(default_factory=list)
     error: EwsBridgeError | None = None
+    kept: dict[int, str] = field(default_factory=dict)  # conflicts: row number → where the local version is
 
 
 def perform(batch: Batch, stores: Stores, aside: Aside) -> Outcome:
     """In a worker: the store calls of one batch, nothing else."""
     outcome = Outcome()
+
+    def keep(row: Row, content: Content) -> str:
+        return outcome.kept.setdefault(row.number, aside(row, content))
+
     try:
-        for step, result in _results(batch, stores, aside):
+        for step, result in _results(batch, stores, keep):
             if isinstance(result, Stale | BadItem):
                 outcome.failed.append((step, result))
             else:
@@ -114,7 +120,7 @@ def _results(batch: Batch, stores: Stores, aside: Aside) -> Iterator[tuple[Step,
 
 def _into(step: Step) -> int:
     assert isinstance(step, Create | Update)
-    return step.source.collection
+    return step.target.collection if isinstance(step, Update) else step.source.collection
 
 
 def _carry(batch: Batch, source: Store, target: Store) -> Iterator[tuple[Step, Row | Failed]]:
@@ -146,15 +152,20 @@ def _carry(batch: Batch, source: Store, target: Store) -> Iterator[tuple[Step, R
 
 def _created(step: Create | Update | Copy, source: Entry, made: Entry, flags: Flags) -> Row:
     """The new link. `flags` are the agreed ones: those that were carried over; after a copy, those that came with it."""
-    link = link_of(step.to, replace(made, flags=flags), replace(source, flags=flags))
-    return with_entry(replace(step.row, link=link), step.to, made)
+    mine, theirs = (each if each.flags == flags else replace(each, flags=flags) for each in (made, source))
+    local, remote = (made, source) if step.to is Side.LOCAL else (source, made)
+    return Row(step.row.number, link_of(step.to, mine, theirs), local, remote)
 
 
 def _updated(step: Update, made: Entry) -> Row:
-    """The base takes the new revisions; the flags were not synced by this step and keep theirs."""
-    flags = step.row.link.flags if step.row.link else made.flags
-    link = link_of(step.to, replace(made, flags=flags), replace(step.source, flags=flags))
-    return with_entry(replace(step.row, link=link), step.to, made)
+    """The base takes the new revisions. Flags and place were not synced by this step and keep theirs; a wish to delete what was
+    edited meanwhile is over.
+    """
+    link = step.row.link or link_of(step.to, made, step.source)
+    flags = link.flags | (step.target.flags & {Flag.TRASHED})
+    mine = replace(made, flags=flags, collection=link[step.to].collection)
+    theirs = replace(step.source, flags=flags, collection=link[step.to].collection)
+    return with_entry(replace(step.row, link=link_of(step.to, mine, theirs)), step.to, made)
 
 
 def _forgotten(batch: Batch, store: Store | None) -> Iterator[tuple[Step, Row | Failed]]:

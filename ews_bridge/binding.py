@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import dataclass
 
 from ews_bridge import mailtree
 from ews_bridge.config import Account
@@ -12,7 +13,15 @@ from ews_bridge.mailtree import Marker
 from ews_bridge.state import State
 
 
-def check(state: State, account: Account, mail: MailSection, *, refill: bool, write: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """They belong together. `notes`: what the user should know; `refill`: what is missing locally proves nothing in this run."""
+
+    notes: tuple[str, ...] = ()
+    refill: bool = False
+
+
+def check(state: State, account: Account, mail: MailSection, *, refill: bool, write: bool) -> Bound:
     """Make sure that state, mailbox and directory belong together; raises Refused where nothing would be safe.
 
     The state remembers path, layout and mailbox; the marker at the root of the tree carries the state's random id and a
@@ -37,10 +46,30 @@ def check(state: State, account: Account, mail: MailSection, *, refill: bool, wr
             f"the mail directory {mail.path} mirrors another mailbox ({marker.mailbox or 'not known'})",
             hint=f"choose another path; or, if its mail is to go into this mailbox, remove {mail.path}/{mailtree.MARKER}",
         )
+    bound = _told(state, account, mail, marker, identity)
     if write:
-        state.put(facts | {"identity": identity})
+        if marker is not None and marker.account == identity:
+            generation = max(generation, marker.generation)
+        state.put(facts | {"identity": identity, "generation": str(generation)})
         if marker is None or marker.account != identity or refill:
             mailtree.write_marker(str(mail.path), Marker(identity, generation, facts["mailbox"]))
+    return bound
+
+
+def _told(state: State, account: Account, mail: MailSection, marker: Marker | None, identity: str) -> Bound:
+    """What is odd and can be lived with: a state that is lost, or older than the tree."""
+    if marker is None:
+        return Bound()
+    if not state.linked() and marker.account != identity:
+        what = (
+            f"{mail.path} was synced before, with a state that is not in {account.state_dir} (lost, or the account was renamed)"
+        )
+        return Bound((f"{what}: messages are matched by Message-ID and Date, and none is deleted for being missing",))
+    # One more than the state's is a run that was cut off between the two.
+    if marker.account == identity and marker.generation > int(state.get("generation") or 0) + 1:
+        what = f"{account.state_dir} is older than the mail in {mail.path} (a restored backup?)"
+        return Bound((f"{what}: what is missing here is fetched again in this run instead of being deleted",), refill=True)
+    return Bound()
 
 
 def _refuse_strange(mail: MailSection, marker: Marker | None, identity: str, generation: int) -> None:

@@ -26,6 +26,7 @@ from ews_bridge.batch import Stores
 from ews_bridge.errors import BadItem
 from ews_bridge.errors import DiskError
 from ews_bridge.errors import Refused
+from ews_bridge.errors import Stale
 from ews_bridge.model import Copy
 from ews_bridge.model import Create
 from ews_bridge.model import Delete
@@ -107,7 +108,21 @@ def look(job: Job, places: Sequence[Place], report: Report) -> set[Place]:
     if Side.REMOTE in lost:
         stamps = job.probe()
         second |= {place for place in job.stores if place[0] is Side.REMOTE and _due(job, place, stamps)}
-    return unseen | scan(job, [place for place in job.stores if place in second], stamps, Report())
+    unseen |= scan(job, [place for place in job.stores if place in second], stamps, Report())
+    for place in {*places, *second} - unseen:
+        _confirm(job, place)
+    return unseen
+
+
+def _confirm(job: Job, place: Place) -> None:
+    """What we put there and no listing shows: is it gone already? The listing would not say so."""
+    side, collection = place
+    if side is Side.LOCAL or place not in job.stores:
+        return
+    unlisted = [replace(entry, revision="") for entry in job.state.unlisted(collection)]
+    if unlisted:
+        found = list(job.stores[place].read(unlisted))
+        job.state.confirm(collection, [entry.id for entry, content in found if isinstance(content, Stale)])
 
 
 def _due(job: Job, place: Place, stamps: Mapping[int, str], *, day: int = 86400) -> bool:

@@ -23,7 +23,6 @@ from ews_bridge.errors import EwsBridgeError
 from ews_bridge.errors import Unavailable
 from ews_bridge.exchange import sending
 from ews_bridge.exchange.session import Connection
-from ews_bridge.model import Content
 from ews_bridge.outbox import Claim
 from ews_bridge.outbox import Letter
 from ews_bridge.outbox import Outbox
@@ -137,7 +136,7 @@ def _again(claim: Claim, connection: Connection, draft: sending.Held | None) -> 
 def _give(claim: Claim, connection: Connection, draft: sending.Held | None) -> Kept | None:
     """Give a letter in the state `sending` to the server, or have the draft sent that it made of it. None when it has left."""
     letter = claim.letter
-    wanted = sending.Wanted(Content(claim.pieces), letter.token, letter.to, letter.cc, letter.bcc, letter.exact)
+    wanted = sending.Wanted(claim.pieces, letter.token, letter.to, letter.cc, letter.bcc, letter.exact)
     try:
         if draft is None:
             sending.send(connection, wanted)

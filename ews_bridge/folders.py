@@ -109,12 +109,20 @@ def converge(job: Job, report: Report) -> list[Failure]:
     for _ in range(ROUNDS):
         steps = sorted((step for step in job.plan() if not isinstance(step, Delete)), key=_depth)
         told = Report()
-        done = sum([job.take(job.state, job.trees, step, told) for step in steps])
+        taken = [step for step in steps if job.take(job.state, job.trees, step, told)]
+        report.reverted += [str(step) for step in taken if step.row.number in job.fixed and _undoes(step)]
+        done = len(taken)
         report.done = dict(Counter(report.done) + Counter(told.done))
         failures = told.failures
         if not done:
             break
     return failures
+
+
+def _undoes(step: Step) -> bool:
+    """Whether it brings back what was done on disk to a folder that stays as the server has it."""
+    link, local = step.row.link, step.row.local
+    return link is not None and getattr(step, "to", None) is Side.LOCAL and (local is None or local.key != link.local.key)
 
 
 def dying(job: Job) -> list[Step]:

@@ -17,6 +17,7 @@ HEAD_MAX = 256 * 1024
 _ID_MAX = 2000  # comments nest: what a hostile sender may make us take apart is bounded
 _LATEST = 4_102_444_800  # 2100-01-01: a later Date is a mistake
 _FIELD = re.compile(rb"^(message-id|date|subject|from)[ \t]*:(.*(?:\n[ \t].*)*)", re.IGNORECASE | re.MULTILINE)
+_RECEIVED = re.compile(rb"^received[ \t]*:(.*(?:\n[ \t].*)*)", re.IGNORECASE | re.MULTILINE)
 _END = re.compile(rb"\r?\n\r?\n")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 _ID = re.compile(r"<([^<>]*)>")
@@ -56,6 +57,13 @@ def parse_head(head: bytes) -> Head:
         clean(_decode(fields.get(b"subject", ""))),
         clean(_decode(fields.get(b"from", ""))),
     )
+
+
+def received(data: bytes) -> int:
+    """When the last host took the mail, in seconds since the epoch: from the topmost Received of a message. 0: not said."""
+    end = _END.search(data)
+    found = _RECEIVED.search(data, 0, end.start() if end else min(len(data), HEAD_MAX))
+    return _seconds(_unfold(found[1]).rpartition(";")[2]) if found else 0
 
 
 def message_id(value: str) -> str:

@@ -143,6 +143,8 @@ class Row:
     remote: Entry | None
     #: Of a new entry: the linked item that it looks like a copy of, as both sides show it now.
     twin: Link | None = None
+    #: A new file in Sent Items whose Message-ID a linked item there has, too: a reader's own copy of what the server keeps.
+    again: bool = False
 
     def __getitem__(self, side: Side) -> Entry | None:
         return self.local if side is Side.LOCAL else self.remote
@@ -312,6 +314,7 @@ class Report:
     refused: list[Failure] = field(default_factory=list)
     conflicts: list[str] = field(default_factory=list)
     reverted: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     bytes: int = 0
 
     def count(self, words: Iterable[str]) -> None:

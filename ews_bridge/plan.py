@@ -35,6 +35,9 @@ from ews_bridge.model import Side
 from ews_bridge.model import Step
 from ews_bridge.model import Update
 
+#: A `T` that is in the base was heard, and not granted: the item was edited meanwhile, or is frozen.
+_WISH = frozenset({Flag.TRASHED})
+
 #: Everything may be done, nothing is out of scope.
 ANY = Policy()
 
@@ -86,7 +89,7 @@ def plan_row(row: Row, policy: Policy = ANY) -> list[Step]:
         if local.revision and remote.revision:  # two drafts of one Message-ID: nobody knows whether they say the same
             return [Conflict(row, local, remote)]
         return [Settle(row, base_of(local, remote, local.flags & remote.flags))]
-    if Flag.TRASHED in local.flags and not _edited(link.remote, remote):
+    if Flag.TRASHED in local.flags - link.flags and not _edited(link.remote, remote):
         return [Delete(row, Side.REMOTE, remote)]
     return _merge(row, link, local, remote)
 
@@ -95,6 +98,8 @@ def _create(row: Row, to: Side, source: Entry) -> list[Step]:
     """What is new on one side only; a message that its reader marked to be deleted stays where it is."""
     if Flag.TRASHED in source.flags:
         return []
+    if row.again:
+        return [Forget(row)]
     if row.twin is not None:
         return [Copy(row, to, source, row.twin[to], row.twin[to.other])]
     return [Create(row, to, source)]
@@ -142,18 +147,22 @@ def restore_row(row: Row) -> list[Step]:
         return [Move(row, Side.LOCAL, local, remote)]
     if link and _edited(link.local, local):
         return [Conflict(row, local, remote)]
-    if local.flags != remote.flags:
+    if local.flags - _WISH != remote.flags:
         return [Mark(row, Side.LOCAL, local, remote.flags)]
-    return [Settle(row, base_of(local, remote, remote.flags))]
+    fresh = base_of(local, remote, remote.flags | (local.flags & _WISH))
+    return [Settle(row, fresh)] if fresh != link else []
 
 
 def _merge(row: Row, link: Link, local: Entry, remote: Entry) -> list[Step]:
     """Both sides have it, and there is a base."""
-    if place(local) != place(remote):
-        if place(remote) != place(link.remote):
-            return [Move(row, Side.LOCAL, local, remote)]
-        return [Move(row, Side.REMOTE, remote, local)]
     edited_local, edited_remote = _edited(link.local, local), _edited(link.remote, remote)
+    if place(local) != place(remote):
+        # What is edited and moved on one side is edited first: a move gives a draft another revision.
+        if place(remote) != place(link.remote):
+            first = edited_remote and not edited_local and place(local) == place(link.local)
+            return [Update(row, Side.LOCAL, remote, local) if first else Move(row, Side.LOCAL, local, remote)]
+        first = edited_local and not edited_remote
+        return [Update(row, Side.REMOTE, local, remote) if first else Move(row, Side.REMOTE, remote, local)]
     if edited_local and edited_remote:
         return [Conflict(row, local, remote)]
     if edited_remote:
@@ -162,11 +171,11 @@ def _merge(row: Row, link: Link, local: Entry, remote: Entry) -> list[Step]:
         return [Update(row, Side.REMOTE, local, remote)]
     steps: list[Step] = []
     want = merge_flags(link.flags, local.flags, remote.flags)
-    if local.flags != want:
+    if local.flags - _WISH != want:
         steps.append(Mark(row, Side.LOCAL, local, want))
     if remote.flags != want:
         steps.append(Mark(row, Side.REMOTE, remote, want))
-    fresh = base_of(local, remote, want)
+    fresh = base_of(local, remote, want | (local.flags & _WISH))
     return steps or ([Settle(row, fresh)] if fresh != link else [])
 
 
@@ -189,8 +198,10 @@ def place(entry: Entry) -> int | str:
 def allowed(step: Step, policy: Policy) -> bool:
     """Whether this run may take the step."""
     match step:
-        case Settle() | Forget():
+        case Settle():
             return True
+        case Forget(row=row):
+            return row.local is None or Side.LOCAL in policy.writes
         case Conflict():
             return Side.LOCAL in policy.writes
         case Delete(to=to):

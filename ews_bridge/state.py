@@ -12,8 +12,10 @@ Must never do: forget a link while its item exists on both sides, or let a curso
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -21,7 +23,10 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import replace
+from functools import cache
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from ews_bridge.errors import ConfigError
 from ews_bridge.errors import DiskError
@@ -57,6 +62,10 @@ _DIFFERS = """NOT (linked AND local_here AND remote_here
     AND local_collection = base_collection AND remote_collection = base_collection
     AND (NOT folder OR (local_key = base_key AND remote_key = base_key)))"""
 
+#: True for mail outside the window: too large, or old, read and unflagged (`plan` says the same).
+_OUTSIDE = """(NOT folder AND ((:max_size > 0 AND size > :max_size)
+    OR (sent > 0 AND sent < :since AND remote_flags LIKE '%S%' AND remote_flags NOT LIKE '%F%')))"""
+
 #: What an item showed when it failed. With the flags: of received mail they are all that changes.
 _SEEN = "local_revision || '/' || remote_revision || '/' || local_flags || '/' || remote_flags"
 
@@ -84,6 +93,7 @@ CREATE INDEX local_name ON item (local_key) WHERE local_key != '';
 CREATE INDEX remote_name ON item (remote_key) WHERE remote_key != '';
 CREATE INDEX loose ON item (number) WHERE NOT (linked AND local_here AND remote_here);
 CREATE INDEX failed ON item (number) WHERE failure != '';
+CREATE INDEX unlisted ON item (remote_collection) WHERE remote_generation = 0 AND remote_here AND linked;
 CREATE TABLE cursor (
     side TEXT NOT NULL,
     collection INTEGER NOT NULL,
@@ -132,7 +142,6 @@ class State:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
-        self._db.row_factory = sqlite3.Row
         self._lock = threading.RLock()
 
     @classmethod
@@ -253,6 +262,31 @@ class State:
             ],
         )
 
+    def unlisted(self, collection: int) -> list[Entry]:
+        """What we made or moved into this collection of the server and no listing has shown since.
+
+        A server that lists changes is silent about what came and went between two listings: it may be gone.
+        """
+        with self._lock:
+            rows = self._db.execute(
+                f"SELECT {_ROW} FROM item WHERE remote_collection = ? AND remote_generation = 0 AND remote_here AND linked",
+                (collection,),
+            ).fetchall()
+            return [entry for row in map(_row, rows) if (entry := row.remote)]
+
+    def confirm(self, collection: int, gone: Collection[str]) -> None:
+        """Of what was `unlisted` these are gone, and the others are there."""
+        with self._transaction() as db:
+            db.executemany(
+                "UPDATE item SET remote_here = 0 WHERE remote_collection = ? AND remote_id = ?",
+                [(collection, ident) for ident in gone],
+            )
+            db.execute(
+                "UPDATE item SET remote_generation = 1 WHERE remote_collection = ? AND remote_generation = 0 AND remote_here "
+                "AND linked AND NOT folder",
+                (collection,),
+            )
+
     def lose(self, side: Side, collection: int) -> None:
         """The folder itself is gone on that side, and so is all that was in it. Its cursor is forgotten."""
         with self._transaction() as db:
@@ -264,8 +298,10 @@ class State:
     def known(self, side: Side, collection: int) -> Mapping[str, Entry]:
         """What that side showed when last seen, by id."""
         with self._lock:
-            rows = self._db.execute(f"SELECT * FROM item WHERE {side}_collection = ? AND {side}_here", (collection,))
-            return {row[f"{side}_id"]: _entry(row, side) for row in rows}
+            rows = self._db.execute(
+                f"SELECT label, size, sent, {_columns(side)} FROM item WHERE {side}_collection = ? AND {side}_here", (collection,)
+            )
+            return {view[0]: _entry(view, label, size, sent) for label, size, sent, *view in rows}
 
     def cursor(self, side: Side, collection: int) -> tuple[str, str, int]:
         """(cursor, stamp, time of the stamp) of a collection; empty when it was never listed to its end."""
@@ -332,19 +368,24 @@ class State:
     def _candidates(self, side: Side, lost: str) -> list[tuple[int, int]]:
         """(a linked row that `side` lost, a new row of that side that it may be): each once, the likeliest first."""
         s = str(side)
+        choice = f"""SELECT a.number AS old, b.number AS new,
+                       (a.{s}_id = b.{s}_id) + (a.{s}_place != '' AND a.{s}_place = b.{s}_place) AS likeness
+                     FROM item a JOIN item b
+                       ON b.folder = 0 AND NOT b.linked AND b.{s}_here AND NOT b.{side.other}_here
+                      AND (a.sent = 0 OR b.sent = 0 OR a.sent = b.sent)
+                     WHERE NOT (a.linked AND a.local_here AND a.remote_here)
+                       AND a.linked AND NOT a.{s}_here AND {lost} AND a.folder = 0"""
+        # Apart, and "" named in each, so that both are found by an index: thousands may be moved at once.
         rows = self._db.execute(
-            f"""SELECT a.number AS old, b.number AS new FROM item a JOIN item b
-                  ON b.folder = 0 AND NOT b.linked AND b.{s}_here AND NOT b.{side.other}_here
-                 AND (a.sent = 0 OR b.sent = 0 OR a.sent = b.sent)
-                 AND CASE a.{s}_key WHEN '' THEN b.{s}_key = '' AND a.{s}_place != '' AND b.{s}_place = a.{s}_place
-                                    ELSE b.{s}_key = a.{s}_key END
-                WHERE NOT (a.linked AND a.local_here AND a.remote_here)
-                  AND a.linked AND NOT a.{s}_here AND {lost} AND a.folder = 0
-                ORDER BY (a.{s}_id = b.{s}_id) + (a.{s}_place != '' AND a.{s}_place = b.{s}_place) DESC, a.number, b.number"""
+            f"""{choice} AND b.{s}_key = a.{s}_key AND b.{s}_key != ''
+                UNION ALL
+                {choice} AND NOT (b.linked AND b.local_here AND b.remote_here)
+                     AND a.{s}_key = '' AND b.{s}_key = '' AND a.{s}_place != '' AND b.{s}_place = a.{s}_place
+                ORDER BY likeness DESC, old, new"""
         ).fetchall()
         used: set[int] = set()
         pairs: list[tuple[int, int]] = []
-        for old, new in rows:
+        for old, new, _ in rows:
             if not used & {old, new}:
                 used |= {old, new}
                 pairs.append((old, new))
@@ -371,7 +412,8 @@ class State:
     def _adopt(self) -> int:
         """A new entry on each side, in one collection, of one key: the same item seen twice.
 
-        Their dates may differ by minutes: mutt writes a Date of its own into the copy that it keeps, when it has sent the mail.
+        Mailing lists make several of one Message-ID and Date, which differ in the Subject: those of one subject are one, then
+        those that are nearest in size. In Sent Items the server may have rewritten the Date.
         """
         pairs = self._db.execute(
             """SELECT a.number AS old, b.number AS new FROM item a JOIN item b
@@ -379,8 +421,10 @@ class State:
                 WHERE NOT (a.linked AND a.local_here AND a.remote_here)
                   AND NOT a.linked AND a.local_here AND NOT a.remote_here
                   AND NOT b.linked AND b.remote_here AND NOT b.local_here
-                  AND a.local_key != '' AND (a.sent = 0 OR b.sent = 0 OR abs(a.sent - b.sent) <= 600)
-                ORDER BY (a.sent = b.sent AND a.sent != 0) DESC, a.number, b.number"""
+                  AND a.local_key != '' AND (a.sent = 0 OR b.sent = 0 OR a.sent = b.sent OR a.local_collection = ?)
+                ORDER BY (a.sent = b.sent AND a.sent != 0) DESC, (a.label = b.label) DESC, abs(a.size - b.size),
+                         a.number, b.number""",
+            (self._sent_items(),),
         ).fetchall()
         used: set[int] = set()
         joined = 0
@@ -408,19 +452,45 @@ class State:
     ) -> list[Row]:
         """Rows whose sides and base do not agree, by number. Items that failed and did not change since wait `retry` seconds.
 
-        Mail outside the policy's window that was never fetched is not among them: there may be very much of it.
+        Mail that left the policy's window is among them, too; mail outside it that was never fetched is not: there may be very
+        much of it.
         """
+        window = policy.since or policy.max_size
+        differs = f"({_DIFFERS} OR (linked AND local_here AND remote_here AND {_OUTSIDE}))" if window else _DIFFERS
         with self._lock:
             rows = self._db.execute(
-                f"""SELECT * FROM item WHERE {_DIFFERS} AND folder = ? AND number > ?
-                      AND NOT (failure != '' AND failed_revision = {_SEEN} AND failed_at > ?)
-                      AND NOT (NOT linked AND NOT local_here AND NOT folder AND
-                               ((? > 0 AND size > ?) OR (sent > 0 AND sent < ? AND remote_flags LIKE '%S%'
-                                                         AND remote_flags NOT LIKE '%F%')))
-                    ORDER BY number LIMIT ?""",
-                (folders, after, now - retry, policy.max_size, policy.max_size, policy.since, limit),
+                f"""SELECT {_ROW} FROM item WHERE {differs} AND folder = :folders AND number > :after
+                      AND NOT (failure != '' AND failed_revision = {_SEEN} AND failed_at > :before)
+                      AND NOT (NOT linked AND NOT local_here AND {_OUTSIDE})
+                    ORDER BY number LIMIT :limit""",
+                {"folders": folders, "after": after, "before": now - retry, "limit": limit}
+                | {"since": policy.since, "max_size": policy.max_size},
             ).fetchall()
-            return [replace(found, twin=self._twin(found)) for found in map(_row, rows)]
+            sent = self._sent_items()
+            return [replace(row, twin=self._twin(row), again=self._again(row, sent)) for row in map(_row, rows)]
+
+    def _sent_items(self) -> int:
+        """The number of Sent Items; -1 where it is not known."""
+        ident = json.loads(self.get("special") or "{}").get("sentitems", "")
+        found = self._db.execute(
+            "SELECT number FROM item WHERE folder AND remote_id = ? AND remote_id != ''", (ident,)
+        ).fetchone()
+        return int(found[0]) if found else -1
+
+    def _again(self, row: Row, sent: int) -> bool:
+        """Whether a reader wrote its own copy of a message that the server keeps in Sent Items, and that is here already.
+
+        There one Message-ID is one message, though the server rewrote the Date when it was sent.
+        """
+        new = row.local
+        if row.link or row.remote or new is None or new.collection != sent or not new.key:
+            return False
+        found = self._db.execute(
+            """SELECT 1 FROM item WHERE local_key = ? AND local_key != '' AND local_collection = ? AND remote_collection = ?
+                  AND linked AND local_here AND remote_here AND number != ? LIMIT 1""",
+            (new.key, sent, sent, row.number),
+        ).fetchone()
+        return found is not None
 
     def _twin(self, row: Row) -> Link | None:
         """Of an item that is new on one side: the linked one that it may be a copy of.
@@ -437,11 +507,13 @@ class State:
         if not value:
             return None
         found = self._db.execute(
-            f"""SELECT * FROM item WHERE {side}_key = ? AND {same} AND linked AND {side}_here AND {other}_here
-                  AND local_revision = '' AND remote_revision = '' AND number != ? ORDER BY number LIMIT 1""",
+            f"""SELECT {_ROW} FROM item WHERE {side}_key = ? AND {side}_key != '' AND {same} AND linked
+                  AND {side}_here AND {other}_here AND local_revision = '' AND remote_revision = '' AND number != ?
+                ORDER BY number LIMIT 1""",
             (new.key, value, row.number),
         ).fetchone()
-        return Link(_entry(found, Side.LOCAL), _entry(found, Side.REMOTE)) if found else None
+        twin = _row(found) if found else None
+        return Link(twin.local, twin.remote) if twin and twin.local and twin.remote else None
 
     def count_differing(self) -> int:
         """How many items (not folders) differ."""
@@ -480,21 +552,21 @@ class State:
     def folders(self) -> list[Row]:
         """All folder rows; a folder's number is the number of its collection."""
         with self._lock:
-            return [_row(row) for row in self._db.execute("SELECT * FROM item WHERE folder = 1 ORDER BY number")]
+            return [_row(row) for row in self._db.execute(f"SELECT {_ROW} FROM item WHERE folder = 1 ORDER BY number")]
 
     def linked_in(self, collection: int) -> list[Row]:
         """All rows that have anything in this collection."""
         with self._lock:
             rows = self._db.execute(
-                "SELECT * FROM item WHERE local_collection = ? AND local_id != '' "
-                "UNION SELECT * FROM item WHERE remote_collection = ? AND remote_id != ''",
+                f"SELECT {_ROW} FROM item WHERE local_collection = ? AND local_id != '' "
+                f"UNION SELECT {_ROW} FROM item WHERE remote_collection = ? AND remote_id != ''",
                 (collection, collection),
             )
             return [_row(row) for row in rows]
 
     def row(self, number: int) -> Row | None:
         with self._lock:
-            found = self._db.execute("SELECT * FROM item WHERE number = ?", (number,)).fetchone()
+            found = self._db.execute(f"SELECT {_ROW} FROM item WHERE number = ?", (number,)).fetchone()
             return _row(found) if found else None
 
     # ---- what was done
@@ -534,31 +606,18 @@ class State:
             db.executemany("DELETE FROM journal WHERE token = ?", [(token,) for token in tokens])
 
     def _write(self, row: Row) -> None:
-        values: dict[str, object] = {"linked": row.link is not None, "failure": "", "failed_revision": "", "failed_at": 0}
-        for side in Side:
-            entry = row[side]
-            values[f"{side}_here"] = entry is not None
+        values: list[object] = []
+        for entry in (row.local, row.remote):
             if entry is not None:
-                self._db.execute(
-                    f"DELETE FROM item WHERE {side}_collection = ? AND {side}_id = ? AND {side}_id != '' AND number != ?",
-                    (entry.collection, entry.id, row.number),
-                )
-                values |= {
-                    f"{side}_id": entry.id,
-                    f"{side}_collection": entry.collection,
-                    f"{side}_key": entry.key,
-                    f"{side}_revision": entry.revision,
-                    f"{side}_flags": _letters(entry.flags),
-                    f"{side}_place": entry.hints.place,
-                }
-            if row.link is not None:
-                values[f"base_{side}_revision"] = row.link[side].revision
+                flags = _letters(entry.flags)
+                values += (entry.id, entry.collection, entry.key, entry.revision, flags, entry.hints.place)
         if row.link is not None:
-            link = row.link.remote
-            values |= {"base_collection": link.collection, "base_key": link.key, "base_flags": _letters(link.flags)}
-        self._db.execute(
-            f"UPDATE item SET {', '.join(f'{name} = ?' for name in values)} WHERE number = ?", (*values.values(), row.number)
-        )
+            base = row.link.remote
+            values += (row.link.local.revision, base.revision, base.collection, base.key, _letters(base.flags))
+        if row.remote is not None:
+            values += (row.remote.id, row.remote.collection)
+        statement = _update(local=row.local is not None, remote=row.remote is not None, linked=row.link is not None)
+        self._db.execute(statement, (*values, row.number))
 
     def fail(self, failures: Iterable[tuple[Row, str]], *, tokens: Iterable[str] = (), now: int = 0) -> None:
         """Set items aside with the reason until they change (or a day has passed)."""
@@ -572,8 +631,8 @@ class State:
     def failures(self) -> list[tuple[Row, str]]:
         """Items that are set aside, with the reason."""
         with self._lock:
-            rows = self._db.execute("SELECT * FROM item WHERE failure != '' ORDER BY number").fetchall()
-            return [(_row(row), row["failure"]) for row in rows]
+            rows = self._db.execute(f"SELECT failure, {_ROW} FROM item WHERE failure != '' ORDER BY number").fetchall()
+            return [(_row(row), failure) for failure, *row in rows]
 
     # ---- facts about the whole account
 
@@ -594,39 +653,70 @@ class State:
             return int(self._db.execute("SELECT COUNT(*) FROM item WHERE folder = 0 AND linked").fetchone()[0])
 
 
+#: One side's view of an item, in the order of `_entry`.
+_VIEW = ("id", "collection", "key", "revision", "flags", "place")
+
+
+def _columns(side: Side) -> str:
+    return ", ".join(f"{side}_{name}" for name in _VIEW)
+
+
+#: What a row is made of, in the order of `_row`.
+_ROW = (
+    f"number, folder, linked, label, size, sent, local_here, {_columns(Side.LOCAL)}, remote_here, {_columns(Side.REMOTE)}, "
+    "base_local_revision, base_remote_revision, base_collection, base_key, base_flags"
+)
+
+
+@cache
+def _update(*, local: bool, remote: bool, linked: bool) -> str:
+    """The statement that writes a row which has these parts; of others what was last said is kept.
+
+    REPLACE: another row with the id of one of its sides is an older look at the same item. A side that is settled as gone was
+    deleted by us: it has lost its key and place, or what we see in Deleted Items now would look like a move of it.
+    """
+    names = [f"{side}_{name}" for side, here in ((Side.LOCAL, local), (Side.REMOTE, remote)) if here for name in _VIEW]
+    if linked:
+        names += ["base_local_revision", "base_remote_revision", "base_collection", "base_key", "base_flags"]
+    gone = [side for side, here in ((Side.LOCAL, local), (Side.REMOTE, remote)) if not here and linked]
+    fixed = "".join(f"{side}_key = '', {side}_place = '', " for side in gone)
+    if remote:  # under another id than before it must show in a listing first: see `unlisted`
+        names.append("remote_generation")
+    return f"""UPDATE OR REPLACE item SET linked = {linked:d}, local_here = {local:d}, remote_here = {remote:d}, {fixed}
+        failure = '', failed_revision = '', failed_at = 0, {", ".join(map(_assigned, names))} WHERE number = ?"""
+
+
+def _assigned(name: str) -> str:
+    if name == "remote_generation":
+        return "remote_generation = CASE WHEN remote_id = ? AND remote_collection = ? THEN remote_generation ELSE 0 END"
+    return f"{name} = ?"
+
+
+@lru_cache(maxsize=256)
 def _letters(flags: Flags) -> str:
     return "".join(sorted(flags))
 
 
+@lru_cache(maxsize=256)
 def _flags(letters: str) -> Flags:
     return frozenset(map(Flag, letters))
 
 
-def _entry(row: sqlite3.Row, side: Side) -> Entry:
-    return Entry(
-        row[f"{side}_id"],
-        row[f"{side}_key"],
-        row[f"{side}_revision"],
-        _flags(row[f"{side}_flags"]),
-        row[f"{side}_collection"],
-        Hints(place=row[f"{side}_place"], size=row["size"], sent=row["sent"], label=row["label"]),
-    )
+def _entry(view: Sequence[Any], label: str, size: int, sent: int) -> Entry:
+    ident, collection, key, revision, flags, place = view
+    return Entry(ident, key, revision, _flags(flags), collection, Hints(place, "", size, sent, label))
 
 
-def _row(row: sqlite3.Row) -> Row:
-    now = {side: _entry(row, side) for side in Side}
+def _row(values: Sequence[Any]) -> Row:
+    number, folder, linked, label, size, sent = values[:6]
+    local, remote = _entry(values[7:13], label, size, sent), _entry(values[14:20], label, size, sent)
     link = None
-    if row["linked"]:
-        base = {
-            side: replace(
-                now[side],
-                revision=row[f"base_{side}_revision"],
-                flags=_flags(row["base_flags"]),
-                collection=row["base_collection"],
-                key=row["base_key"] if row["folder"] else now[side].key,
-            )
-            for side in Side
-        }
-        link = Link(base[Side.LOCAL], base[Side.REMOTE])
-    local, remote = (now[side] if row[f"{side}_here"] else None for side in Side)
-    return Row(row["number"], link, local, remote)
+    if linked:
+        base = values[22:]
+        link = Link(_base(local, folder, values[20], base), _base(remote, folder, values[21], base))
+    return Row(number, link, local if values[6] else None, remote if values[13] else None)
+
+
+def _base(now: Entry, folder: int, revision: str, base: Sequence[Any]) -> Entry:
+    collection, key, flags = base
+    return Entry(now.id, key if folder else now.key, revision, _flags(flags), collection, now.hints)

@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -38,6 +39,7 @@ from ews_bridge import trash
 from ews_bridge.batch import Stores
 from ews_bridge.config import Account
 from ews_bridge.config import MailSection
+from ews_bridge.errors import Refused
 from ews_bridge.errors import UsageError
 from ews_bridge.exchange.session import Connection
 from ews_bridge.exchange.tree import ExchangeTree
@@ -104,11 +106,25 @@ def sync(account: Account, *, options: Options, progress: Progress) -> Report:
         began = time.time()
         with _run(account, options, progress, state, connection) as run:
             _outbox(run, connection)
-            binding.check(run.state, account, run.mail, refill=options.refill, write=not options.dry_run)
+            run = _bound(run)
             in_the_way = _trees(run)
             _items(run)
             _finish(run, began, in_the_way)
     return run.report
+
+
+def _bound(run: Run) -> Run:
+    """The run, once it is sure that it has to do with the tree it knows; `status` can tell when it has not."""
+    dry = run.options.dry_run
+    try:
+        bound = binding.check(run.state, run.account, run.mail, refill=run.options.refill, write=not dry)
+    except Refused as refusal:
+        if not dry:
+            refused = [asdict(Failure(str(run.mail.path), str(refusal), refusal.hint))]
+            run.state.put({"last": json.dumps({"run": run.name, "report": {"refused": refused}})})
+        raise
+    run.report.notes.extend(bound.notes)
+    return replace(run, options=replace(run.options, refill=run.options.refill or bound.refill))
 
 
 @contextmanager
@@ -167,7 +183,8 @@ def _trees(run: Run) -> list[Failure]:
 
 def _folder_job(run: Run) -> folder_trees.Job:
     special = set(json.loads(run.state.get("special") or "{}").values())
-    fixed = {row.number for row in run.state.folders() if row.remote and row.remote.id in special}
+    rows = run.state.folders()
+    fixed = {row.number for row in rows if row.remote and row.remote.id in special} | _policy(run, rows).frozen
     take = partial(_show_folder, run.progress) if run.options.dry_run else folder_trees.take
     return folder_trees.Job(run.state, run.trees, run.mail.folders, _policy(run), fixed, take)
 
@@ -309,7 +326,7 @@ def _finish(run: Run, began: float, in_the_way: list[Failure]) -> None:
         return
     folder_trees.delete(_folder_job(run), run.report)
     run.report.failures += folder_trees.converge(_folder_job(run), run.report) if in_the_way else []
-    for row in folder_trees.leaving(run.state, run.mail.folders):
+    for row in folder_trees.leaving(run.state, run.mail.folders) if Side.LOCAL in run.options.writes else ():
         assert row.local is not None
         store = run.trees[Side.LOCAL].open(row.local, row.number)
         count = folder_trees.forget(run.state, row, store, run.trees[Side.LOCAL])

@@ -147,9 +147,10 @@ def running(
     """A sandbox with the mailboxes of ALICE (filled by `seed`) and BOB, or with a `world` that has ALICE already."""
     if world is None:
         world = World(mime=mime, language=language)
-        alice = world.add_user(*ALICE, display_name="Alice Sand")
-        world.add_user(*BOB, display_name="Bob Sender")
-        seeding.fill(world, alice, seed)
+        with seeding.earlier(world):
+            alice = world.add_user(*ALICE, display_name="Alice Sand")
+            world.add_user(*BOB, display_name="Bob Sender")
+            seeding.fill(world, alice, seed)
     with serving(world, options) as sandbox:
         found = Running(sandbox, world, world.users[ALICE[0]])
         validator = _validator()

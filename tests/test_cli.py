@@ -107,6 +107,8 @@ def ready(user: User, url: str) -> User:
         (["snyc"], "No such command 'snyc'"),
         (["sync", "--dryrun"], "No such option"),
         (["sync", "--allow-deletes", "--refill"], "exclude each other"),
+        (["sync", "--pull-only", "--push-only"], "--push-only and --pull-only exclude each other"),
+        (["sync", "--push-only", "--refill"], "--push-only and --refill exclude each other"),
         (["sync", "--wait", "-1"], "--wait"),
         (["-q", "sync", "-v"], "exclude each other"),
         (["restore"], "say what to restore"),
@@ -149,6 +151,19 @@ def test_help_is_at_hand_at_once(user: User) -> None:
         assert user.types("--help").returncode == 0
         times.append(time.monotonic() - began)
     assert min(times) < 0.5  # 0.1 s on an idle machine; tests run beside each other
+
+
+def test_shells_can_complete_commands_and_options(user: User) -> None:
+    for shell in ("bash", "zsh", "fish"):
+        environment = {**user.environment(), "_EWS_BRIDGE_COMPLETE": f"{shell}_source"}
+        script = subprocess.run(user.line(), env=environment, capture_output=True, text=True, timeout=60, check=True).stdout
+        assert "_EWS_BRIDGE_COMPLETE" in script
+    for words, expected in (("ews-bridge st", "plain,status"), ("ews-bridge sync --pu", "plain,--pull-only\nplain,--push-only")):
+        asked = {"_EWS_BRIDGE_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        done = subprocess.run(
+            user.line(), env={**user.environment(), **asked}, capture_output=True, text=True, timeout=60, check=True
+        )
+        assert done.stdout.strip() == expected
 
 
 def test_a_sandbox_says_where_it_is_and_ends_when_asked(user: User, tmp_path: Path) -> None:
@@ -236,6 +251,79 @@ def test_status_before_and_after_a_sync(ready: User) -> None:
     done = ready.types("status")
     assert done.returncode == 0
     assert "work" in done.stdout
+
+
+def test_a_pull_leaves_what_changed_on_disk_pending_and_a_push_what_changed_on_the_server(ready: User) -> None:
+    ready.types("sync")
+    path = next(path for path in ready.messages() if path.parent.parent.name == "Projects" or path.name.endswith(":2,S"))
+    path.rename(f"{path}F".replace(":2,SF", ":2,FS"))
+    pulled = ready.types("sync", "--pull-only")
+    assert (pulled.returncode, pulled.stdout) == (0, "work: 1 pending\n")
+    assert "1 pending" in ready.types("status").stdout
+    dry = ready.types("sync", "--dry-run")
+    assert re.fullmatch(r"work: mark remote .*: FS\nwork: would be: 1 marked on the server\n", dry.stdout)
+    new = path.with_name("1772443800.x.example")
+    new.write_bytes(b"From: a@example.test\nSubject: put here\nMessage-ID: <put@example.test>\n\nHello\n")
+    pushed = ready.types("sync", "--push-only")
+    assert pushed.returncode == 0
+    assert re.match(r"work: 1 uploaded, 1 marked on the server", pushed.stdout)
+    assert ready.types("sync").stdout == "work: nothing new\n"
+
+
+def test_a_conflict_is_named_and_status_says_where_the_local_version_is(ready: User, url: str) -> None:
+    ready.types("sync")
+    draft = next(path for path in ready.messages() if path.parent.parent.name == "Drafts")
+    # Another machine with the same mailbox: its edit comes first.
+    other = User(ready.home / "elsewhere")
+    other.configure(CONFIG.format(name="work", url=url, password="secret"))
+    other.types("sync")
+    text = draft.read_text()
+    (theirs,) = (path for path in other.messages() if path.read_text() == text)
+    theirs.write_text(f"{text}\nwritten there\n")
+    draft.write_text(f"{text}\nwritten here\n")
+    assert other.types("sync").stdout.startswith("work: 1 updated on the server")
+    done = ready.types("sync")
+    assert done.returncode == 1
+    assert "the local version is kept aside" in done.stderr
+    assert "hint: ews-bridge status shows" in done.stderr
+    assert "written there" in draft.read_text()
+    (account,) = json.loads(ready.types("status", "--json").stdout)["accounts"]
+    (kept,) = account["conflicts"]
+    assert kept["folder"] == "Drafts"
+    assert "written here" in Path(kept["file"]).read_text()
+    assert f"conflict: {kept['subject']} in Drafts: your version is {kept['file']}" in ready.types("status").stdout
+    Path(kept["file"]).unlink()
+    assert "conflict" not in ready.types("status").stdout
+
+
+def test_what_is_undone_in_a_read_only_folder_is_named(user: User, url: str) -> None:
+    user.configure(CONFIG.format(name="work", url=url, password="secret") + 'read_only = ["Projects/*"]\n')
+    user.types("sync")
+    path = next(path for path in user.messages() if path.parent.parent.name == "Tide clock")
+    path.unlink()
+    done = user.types("sync")
+    assert done.returncode == 0
+    assert "undone, as the folder is read-only: download " in done.stderr
+    assert "undone by the last sync, as the folder is read-only: download " in user.types("status").stdout
+    (account,) = json.loads(user.types("status", "--json").stdout)["accounts"]
+    assert len(account["reverted"]) == 1
+    assert "undone" not in user.types("sync").stderr
+    assert "undone" not in user.types("status").stdout
+
+
+def test_a_refusal_stays_in_status_until_the_next_run(ready: User) -> None:
+    ready.types("sync")
+    for path in ready.messages():
+        if path.parent.parent.name == "INBOX":
+            path.unlink()
+    done = ready.types("sync")
+    assert done.returncode == 1
+    assert "refused to delete them on the server" in done.stderr
+    status = ready.types("status").stdout
+    assert re.search(r"^  refused: INBOX: (\d+) of \1 items are gone here", status, re.MULTILINE)
+    assert "sync --refill fetches them again" in status
+    assert ready.types("sync", "--refill").returncode == 0
+    assert "refused" not in ready.types("status").stdout
 
 
 def test_one_account_that_fails_does_not_keep_the_others(ready: User, url: str) -> None:
@@ -331,7 +419,7 @@ def test_output_that_cannot_be_written_is_told(ready: User) -> None:
 def test_the_demo_shows_what_it_says_and_leaves_nothing(user: User) -> None:
     done = user.types("demo")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.count("   ok: ") >= 8
+    assert done.stdout.count("   ok: ") >= 14
     assert "\\x" not in done.stdout
     assert list(user.home.iterdir()) == []
     kept = user.types("demo", "-q", "--keep", str(user.home / "kept"))

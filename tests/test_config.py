@@ -63,7 +63,9 @@ def test_what_is_left_out_has_a_default(load: Write, home: Path) -> None:
     read = account(MINIMAL, load)
     assert (read.name, read.username, read.auth, read.connections) == ("work", "alice@example.com", "ntlm", 4)
     assert read.state_dir == home / ".local/state/ews-bridge/work"
-    assert read.mail == config.MailSection(path=home / "Mail/work", layout="verbatim", folders=("*",), guard=0.25)
+    assert read.mail == config.MailSection(
+        path=home / "Mail/work", layout="verbatim", folders=("*",), guard=0.25, read_only=(), delete="trash", since=0, max_size=0
+    )
 
 
 def test_every_key_is_read(load: Write, home: Path) -> None:
@@ -81,7 +83,16 @@ ca_file = "$HOME/ca.pem"
 proxy = "http://proxy.example.com:3128"
 timeout = 12.5
 connections = 2
-mail = { path = "${HOME}/Mail", layout = "maildir++", folders = ["!Junk*"], guard = "12.5%" }
+
+[accounts.work.mail]
+path = "${HOME}/Mail"
+layout = "maildir++"
+folders = ["!Junk*"]
+guard = "12.5%"
+read_only = ["Archive/*", "!Archive/Mine"]
+delete = "soft"
+since = "6m"
+max_size = "50M"
 """,
         load,
     )
@@ -98,7 +109,16 @@ mail = { path = "${HOME}/Mail", layout = "maildir++", folders = ["!Junk*"], guar
         proxy="http://proxy.example.com:3128",
         timeout=12.5,
         connections=2,
-        mail=config.MailSection(path=home / "Mail", layout="maildir++", folders=("*", "!Junk*"), guard=0.125),
+        mail=config.MailSection(
+            path=home / "Mail",
+            layout="maildir++",
+            folders=("*", "!Junk*"),
+            guard=0.125,
+            read_only=("Archive/*", "!Archive/Mine"),
+            delete="soft",
+            since=180 * 86_400,
+            max_size=50 << 20,
+        ),
     )
 
 
@@ -107,8 +127,23 @@ mail = { path = "${HOME}/Mail", layout = "maildir++", folders = ["!Junk*"], guar
     [
         ('sever = "x"', "accounts.work", r":2: accounts\.work\.sever: unknown key \(did you mean 'server'\?\)"),
         ('layuot = "flat"', "accounts.work.mail", r":7: accounts\.work\.mail\.layuot: unknown key \(did you mean 'layout'\?\)"),
-        ("zzzz = 1", "accounts.work.mail", r"unknown key \(valid: path, layout, folders, guard\)"),
-        ('since = "2y"', "accounts.work.mail", r"unknown key"),
+        ("zzzz = 1", "accounts.work.mail", r"unknown key \(valid: path, layout, folders, guard, read_only, "),
+        ('readonly = ["*"]', "accounts.work.mail", r":7: .*readonly: unknown key \(did you mean 'read_only'\?\)"),
+        ('maxsize = "5M"', "accounts.work.mail", r":7: .*maxsize: unknown key \(did you mean 'max_size'\?\)"),
+        ('delete = "hrad"', "accounts.work.mail", r":7: .*delete: 'hrad' is not .* \(did you mean 'hard'\?\)"),
+        ('delete = "purge"', "accounts.work.mail", r":7: .*delete: 'purge' is not .* \(valid: trash, soft, hard\)"),
+        ("delete = true", "accounts.work.mail", r":7: .*delete: must be a string, not a boolean"),
+        ('read_only = "Archive"', "accounts.work.mail", r":7: .*read_only: must be a list of strings"),
+        ("read_only = []", "accounts.work.mail", r":7: .*read_only: must be a list of strings"),
+        ("read_only = [1]", "accounts.work.mail", r":7: .*read_only: must be a list of strings"),
+        ('since = "2 years"', "accounts.work.mail", r":7: .*since: must be a number with a unit, such as 30d, 6m or 2y"),
+        ('since = "30"', "accounts.work.mail", r":7: .*since: must be a number with a unit"),
+        ('since = "0d"', "accounts.work.mail", r":7: .*since: must be a number with a unit"),
+        ("since = 30", "accounts.work.mail", r":7: .*since: must be a string, not a number"),
+        ("since = 2026-01-01", "accounts.work.mail", r":7: .*since: must be a string, not a date"),
+        ('max_size = "50MB"', "accounts.work.mail", r":7: .*max_size: must be a number with a unit, such as 500K or 50M"),
+        ('max_size = "-1M"', "accounts.work.mail", r":7: .*max_size: must be a number with a unit"),
+        ("max_size = 50", "accounts.work.mail", r":7: .*max_size: must be a string, not a number"),
         ('layout = "maildir+"', "accounts.work.mail", r":7: .*layout: 'maildir\+' is not .* \(did you mean 'maildir\+\+'\?\)"),
         ('auth = "kerberos"', "accounts.work", r":2: accounts\.work\.auth: .*\(valid: basic, ntlm\)"),
         ("email = 3", "accounts.work", r":2: accounts\.work\.email: must be a string, not a number"),

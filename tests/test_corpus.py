@@ -114,20 +114,23 @@ def mirrored_once(user: Inside, server: Running, count: int) -> None:
 @pytest.mark.skipif(CORPUS is None, reason="EWS_BRIDGE_CORPUS is not set: no real mail to mirror")
 def test_the_corpus_comes_down_once_and_as_it_is(user: Inside, server: Running) -> None:
     root = Path(CORPUS or "") / "mail"
-    seed.load_tree(server.alice, root)
+    with seed.earlier(server.world):
+        seed.load_tree(server.alice, root)
     count = sum(1 for path in root.rglob("*") if path.is_file())
     assert count > 300
     mirrored_once(user, server, count)
 
 
 def test_odd_messages_come_down_once_and_as_they_are(user: Inside, server: Running) -> None:
-    seed.load_tree(server.alice, DATA)
+    with seed.earlier(server.world):
+        seed.load_tree(server.alice, DATA)
     mirrored_once(user, server, len(list(DATA.iterdir())))
 
 
 def test_odd_messages_follow_their_items(user: Inside, server: Running) -> None:
     """Without a Message-ID, with the same one, with a wrong Date: each is moved, read and deleted as its item is."""
-    seed.load_tree(server.alice, DATA)
+    with seed.earlier(server.world):
+        seed.load_tree(server.alice, DATA)
     inbox, archive = server.alice.folder("inbox"), server.alice.create_folder(server.alice.folder("msgfolderroot"), "Archive")
     user.syncs()
     before = server.stats()["requests"]["GetItem"]

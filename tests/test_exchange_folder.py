@@ -218,12 +218,36 @@ def test_a_message_id_too_long_for_a_listing_is_asked_for(server: Running) -> No
 
 @pytest.mark.parametrize("name", ["inbox", "sentitems"])
 def test_the_file_is_what_went_up_and_carries_its_time(server: Running, name: str) -> None:
+    """The topmost Received says when it was received."""
+    trace = (
+        b"Received: from a.example.test\n by b.example.test; Tue, 14 Nov 2023 23:15:00 +0100 (CET)\nReceived: by a; 1 Jan 2001\n"
+    )
     store = folder(server, name)
-    put(store, new(1))
+    put(store, new(1, content=trace + mail(1)))
     ((_, content),) = store.read(list(entries(store).values()))
-    assert text(content) == mail(1)
+    assert text(content) == trace + mail(1)
     assert isinstance(content, Content)
     assert content.modified == (SENT if name == "sentitems" else RECEIVED)
+
+
+def test_what_is_made_in_drafts_is_a_draft(server: Running) -> None:
+    """mutt does not say D of what it postpones. Outlook is to edit and send it."""
+    (made,) = put(folder(server, "drafts"), new(1, ""))
+    assert made.flags == {D} and made.revision
+    (item,) = server.alice.folder("drafts").items.values()
+    assert item.draft
+    (listed,) = entries(folder(server, "drafts")).values()
+    assert (listed.flags, listed.revision) == (made.flags, made.revision)
+
+
+@pytest.mark.parametrize("sent", [SENT, 0])
+def test_mail_without_a_trace_was_received_at_its_date_or_else_when_its_file_says(server: Running, sent: int) -> None:
+    store = folder(server)
+    source, one = new(1)
+    put(store, (replace(source, hints=Hints(sent=sent)), one))
+    ((_, content),) = store.read(list(entries(store).values()))
+    assert isinstance(content, Content)
+    assert content.modified == (sent or RECEIVED)
 
 
 def test_what_went_is_stale_and_the_others_arrive(server: Running) -> None:

@@ -291,3 +291,13 @@ def test_a_refusal_says_what_the_server_says(server: Running) -> None:
 
     with relay(server.url, hook) as between, pytest.raises(BadItem, match="ErrorAccessDenied"):
         tree_of(server, between.url).create("x")
+
+
+def test_a_stamp_is_not_trusted_while_the_folder_may_change_within_its_second(server: Running) -> None:
+    """PidTagLocalCommitTimeMax has whole seconds: the next change may hide behind the one that was seen."""
+    tree = tree_of(server)
+    inbox, drafts = server.alice.folder("inbox"), server.alice.folder("drafts")
+    server.alice.add_mime(inbox, mail(1))
+    before, after = tree.probe(), tree.probe()
+    assert before[server.alice.folder_id(inbox)] != after[server.alice.folder_id(inbox)], "something happened just now"
+    assert before[server.alice.folder_id(drafts)] == after[server.alice.folder_id(drafts)], "nothing happened for an hour"

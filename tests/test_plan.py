@@ -16,6 +16,7 @@ from ews_bridge.model import Entry
 from ews_bridge.model import Flag
 from ews_bridge.model import Flags
 from ews_bridge.model import Forget
+from ews_bridge.model import Hints
 from ews_bridge.model import Link
 from ews_bridge.model import Mark
 from ews_bridge.model import Move
@@ -169,6 +170,29 @@ def test_what_the_policy_forbids_is_pending() -> None:
     held = plan(rows, Policy(hold_deletes=frozenset(Side)))
     assert [said(s) for s in held.steps] == ["mark local F", "mark remote F"]
     assert held.pending == 2
+
+
+def test_what_sent_items_has_already_is_not_uploaded_again() -> None:
+    mine = entry("same", "l")
+    assert mine
+    new = replace(mine, revision="")
+    assert [said(s) for s in plan_row(Row(1, None, new, None, again=True))] == ["forget"]
+    assert [said(s) for s in plan_row(Row(1, None, new, None))] == ["create remote"]
+
+
+def test_what_leaves_the_window_is_forgotten_unless_it_is_wanted_or_the_disk_may_not_be_written() -> None:
+    old = Policy(since=1000)
+    base = base_of(entry("same", "l"), entry("same", "r"), frozenset({Flag.SEEN}))  # type: ignore[arg-type]
+    mine, theirs = (replace(each, hints=Hints(sent=10)) for each in (base.local, base.remote))
+    row = Row(1, base, mine, theirs)
+    assert [said(s) for s in plan([row], old).steps] == ["forget"]
+    only_up = plan([row], replace(old, writes=frozenset({Side.REMOTE})))
+    assert (only_up.steps, only_up.pending) == ((), 1)
+    assert plan([replace(row, remote=replace(theirs, flags=frozenset()))], old).steps != only_up.steps, "unread: it stays"
+    flagged = replace(mine, flags=mine.flags | {Flag.FLAGGED})
+    assert [said(s) for s in plan([replace(row, local=flagged)], old).steps] == ["mark remote FS"]
+    assert [said(s) for s in plan([Row(1, None, None, theirs)], old).steps] == []
+    assert [said(s) for s in plan([Row(1, None, None, None)], replace(old, writes=frozenset())).steps] == ["forget"]
 
 
 @pytest.mark.parametrize(

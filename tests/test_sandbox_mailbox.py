@@ -279,6 +279,8 @@ def test_quiet_folder_probe_moves_with_every_change() -> None:
 
     def probe() -> None:
         seen.append(client.folder_value("inbox", "0x670a", "SystemTime"))
+        later = client.mailbox.world.clock() + dt.timedelta(seconds=1)
+        client.mailbox.world.clock = lambda: later
 
     probe()
     made = client.upload(MESSAGE)

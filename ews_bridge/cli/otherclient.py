@@ -64,14 +64,20 @@ def find(owner: Owner, folder_id: str, subject: str) -> tuple[str, str]:
     return found.attrib["Id"], found.attrib["ChangeKey"]
 
 
-def mark_read(owner: Owner, item: tuple[str, str]) -> None:
-    """Read a message."""
-    _call(
+def messages(owner: Owner, folder_id: str) -> dict[str, tuple[bool, bool]]:
+    """Subject → (read, flagged) of the messages in the folder."""
+    reply = _call(
         owner,
-        '<m:UpdateItem MessageDisposition="SaveOnly" ConflictResolution="AutoResolve"><m:ItemChanges><t:ItemChange>'
-        f'{_item(item)}<t:Updates><t:SetItemField><t:FieldURI FieldURI="message:IsRead"/><t:Message><t:IsRead>true</t:IsRead>'
-        "</t:Message></t:SetItemField></t:Updates></t:ItemChange></m:ItemChanges></m:UpdateItem>",
+        '<m:FindItem Traversal="Shallow"><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape><t:AdditionalProperties>'
+        '<t:FieldURI FieldURI="item:Subject"/><t:FieldURI FieldURI="message:IsRead"/>'
+        '<t:ExtendedFieldURI PropertyTag="0x1090" PropertyType="Integer"/></t:AdditionalProperties></m:ItemShape>'
+        f"<m:ParentFolderIds><t:FolderId Id={quoteattr(folder_id)}/></m:ParentFolderIds></m:FindItem>",
     )
+    found = {}
+    for item in reply.iterfind(".//t:Items/*", _NAMES):
+        read, flag = item.findtext("t:IsRead", "", _NAMES), item.findtext("t:ExtendedProperty/t:Value", "", _NAMES)
+        found[item.findtext("t:Subject", "", _NAMES)] = (read == "true", flag == "2")
+    return found
 
 
 def move(owner: Owner, item: tuple[str, str], folder_id: str) -> None:

@@ -143,10 +143,13 @@ def _one(account: config.Account, given: Given, options: engine.Options) -> Outc
 def _tell(outcome: Outcome, report: Report, given: Given, *, dry_run: bool) -> int:
     """Name what failed, say in a line what was done; the exit code."""
     output.complain_of((*report.refused, *report.failures), account=outcome.account)
-    for reverted in report.reverted:
+    for note in report.notes:
+        output.complain(note, account=outcome.account)
+    for reverted in dict.fromkeys(report.reverted):
         output.complain(f"undone, as the folder is read-only: {reverted}", account=outcome.account)
-    for conflict in report.conflicts:
-        output.complain(conflict, account=outcome.account)
+    for number, conflict in enumerate(report.conflicts, 1):
+        hint = "ews-bridge status shows where the local versions are" if number == len(report.conflicts) else ""
+        output.complain(conflict, hint=hint, account=outcome.account)
     given.say(summary(outcome.account, report, outcome.seconds, dry_run=dry_run))
     return 1 if report.refused or report.failures or report.conflicts else 0
 

@@ -184,9 +184,12 @@ def move_items(ids: Sequence[str], folder: str, *, operation: str = "MoveItem") 
 
 
 def delete_items(ids: Sequence[str], how: str) -> bytes:
-    """The two attributes about meetings and tasks are demanded for such items and ignored for others; nobody is mailed."""
+    """The two attributes about meetings and tasks are demanded for such items and ignored for others. Nobody is mailed: what is
+    deleted unread, and wants a receipt, would tell its sender so.
+    """
     return (
-        f'<m:DeleteItem DeleteType="{how}" SendMeetingCancellations="SendToNone" AffectedTaskOccurrences="AllOccurrences">'
+        f'<m:DeleteItem DeleteType="{how}" SendMeetingCancellations="SendToNone" AffectedTaskOccurrences="AllOccurrences"'
+        f' SuppressReadReceipts="true">'
         f"<m:ItemIds>{item_ids((i, '') for i in ids)}</m:ItemIds></m:DeleteItem>"
     ).encode()
 

@@ -10,10 +10,13 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
+from itertools import chain
 from typing import Protocol
 
 import pybase64
 
+from ews_bridge import headers
 from ews_bridge.errors import BadItem
 from ews_bridge.errors import Busy
 from ews_bridge.errors import Unavailable
@@ -23,7 +26,6 @@ from ews_bridge.exchange import faults
 from ews_bridge.exchange import mail
 from ews_bridge.exchange import soap
 from ews_bridge.exchange.session import Connection
-from ews_bridge.model import Content
 from ews_bridge.model import Entry
 from ews_bridge.model import Flag
 from ews_bridge.model import Hints
@@ -54,6 +56,9 @@ class Folder(Protocol):
 
     @property
     def id(self) -> str: ...
+
+    @property
+    def drafts(self) -> bool: ...
 
     @property
     def trash(self) -> str: ...
@@ -91,8 +96,12 @@ class _Draft:
 
 
 def create(folder: Folder, items: Iterable[tuple[Entry, New]]) -> Results:
+    """What comes into the Drafts folder is a draft: mutt does not mark those that it postpones, and Outlook must be able to edit
+    and send them.
+    """
     some: list[_Draft] = []
     for source, new in items:
+        new = replace(new, flags=new.flags | {Flag.DRAFT}) if folder.drafts else new
         one = _encoded(source, new)
         if some and (len(some) >= CREATE_ITEMS or sum(d.size for d in some) + one.size > CREATE_BYTES):
             yield from _create(folder, some)
@@ -175,17 +184,20 @@ def _entry(folder: Folder, one: _Draft, ident: str, key: str) -> Entry:
 
 
 def _encoded(source: Entry, new: New) -> _Draft:
-    size, mime = mime_content(new.content)
-    received = new.content.modified or source.hints.sent
+    pieces = new.content.pieces()
+    head = next(pieces, b"")
+    size, mime = mime_content(chain((head,), pieces))
+    # The file's time is when it was put there: a copy without its times would make old mail new.
+    received = headers.received(head) or source.hints.sent or new.content.modified
     rest = mail.creation(new.flags, new.token, sent=source.hints.sent, received=received)
     return _Draft(source, new, b"".join((b"<t:Message>", *mime, rest.encode(), b"</t:Message>")), size)
 
 
-def mime_content(content: Content) -> tuple[int, list[bytes]]:
+def mime_content(pieces: Iterable[bytes]) -> tuple[int, list[bytes]]:
     """(bytes, MimeContent element in pieces): CRLF line ends, base64."""
     parts = [b"<t:MimeContent>"]
     size, held = 0, b""
-    for piece in to_crlf(content.pieces()):
+    for piece in to_crlf(pieces):
         size += len(piece)
         piece = held + piece
         whole = len(piece) // 3 * 3

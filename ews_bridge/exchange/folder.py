@@ -41,9 +41,9 @@ _CUT = 255
 
 
 class ExchangeFolder:
-    """One folder. `sent_items`: files carry the time sent instead of the time received. `trash`: the Deleted Items folder's id,
-    where deleted items go; in that folder itself they become recoverable ones (SoftDelete). `delete_type`, where it is
-    SoftDelete or HardDelete, is what becomes of them after that.
+    """One folder. `sent_items`: files carry the time sent instead of the time received. `drafts`: what is made here is a draft.
+    `trash`: the Deleted Items folder's id, where deleted items go; in that folder itself they become recoverable ones
+    (SoftDelete). `delete_type`, where it is SoftDelete or HardDelete, is what becomes of them after that.
     """
 
     def __init__(
@@ -53,11 +53,13 @@ class ExchangeFolder:
         collection: int,
         *,
         sent_items: bool = False,
+        drafts: bool = False,
         trash: str = "",
         delete_type: str = "MoveToDeletedItems",
     ) -> None:
         self.connection = connection
         self.id = ident
+        self.drafts = drafts
         self.trash = trash
         self.delete_type = delete_type
         self._collection = collection

@@ -172,9 +172,13 @@ def needs_reading(before: Flags, wanted: Flags) -> bool:
     return bool((before ^ wanted) & set(_WORDS))
 
 
-def updates(before: Flags, wanted: Flags, words: Sequence[str], element: str) -> str:
-    """The field updates that take an item from `before` to `wanted`; `words` is Akonadi's list as it is now."""
+def updates(before: Flags, wanted: Flags, words: Sequence[str], element: str, *, now: Flags = frozenset()) -> str:
+    """The field updates that take an item from `before` to `wanted`; `words` is Akonadi's list as it is now.
+
+    `now`: the flags as just read. What somebody added since `before` stays: R and P share a property that we must write whole.
+    """
     changed = before ^ wanted
+    wanted |= (now - before) & set(_WORDS)
     parts: list[str] = []
     if Flag.FLAGGED in changed:
         parts.append(_update(asking.FLAG_STATUS, "2" if Flag.FLAGGED in wanted else "", element))

@@ -39,7 +39,6 @@ from ews_bridge.exchange import creating
 from ews_bridge.exchange import faults
 from ews_bridge.exchange import soap
 from ews_bridge.exchange.session import Connection
-from ews_bridge.model import Content
 
 #: Where a message with our token has been taken for sending.
 SENT = ("sentitems", "outbox")
@@ -91,9 +90,9 @@ NO = (BadMessage, RecipientRefused, NotAllowed, Declined)
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A message to be sent. `content` is read for each request; the recipients as in `envelope.Envelope`."""
+    """A message to be sent. `pieces` yields its bytes, anew at each call; the recipients as in `envelope.Envelope`."""
 
-    content: Content
+    pieces: Callable[[], Iterator[bytes]]
     token: str
     to: tuple[str, ...]
     cc: tuple[str, ...]
@@ -112,7 +111,7 @@ class Held:
 
 def send(connection: Connection, wanted: Wanted) -> None:
     """Have the message sent, with a copy in Sent Items. Raises as the module says."""
-    size, mime = creating.mime_content(wanted.content)
+    size, mime = creating.mime_content(wanted.pieces())
     token = asking.extended(asking.TOKEN, wanted.token)
     if not wanted.exact:
         extra = _recipients("BccRecipients", wanted.bcc) if wanted.bcc else ""

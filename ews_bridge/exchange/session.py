@@ -8,6 +8,7 @@ Must never do: send a write a second time; send a refused password a second time
 
 from __future__ import annotations
 
+import email.utils
 import sys
 import threading
 import time
@@ -83,6 +84,7 @@ class Connection:
     """Opens lines to the server as they are needed, at most `settings.connections`; safe to use from several threads.
 
     `sleep` and `clock` are for tests. Nothing is sent before the first `ask`. `opener` makes the sessions in exchangelib's place.
+    `server_time` is what the server's clock showed, in seconds since the epoch, when the last request was sent (0: unknown).
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class Connection:
         self.settings = settings
         self._opener = opener
         self.requests = 0
+        self.server_time = 0.0
         self._sleep = sleep
         self._clock = clock
         self._lock = threading.Lock()
@@ -248,6 +251,7 @@ class Connection:
         data = soap.envelope(operation, soap.VERSIONS[min(self._version, len(soap.VERSIONS) - 1)])
         with _translated(self._name, self.settings):
             self.requests += 1
+            began = self._clock()
             response = line.session.post(
                 self.settings.url,
                 data=data,
@@ -265,6 +269,8 @@ class Connection:
         if error is not None:
             raise error
         self._signed_in = True
+        date = email.utils.parsedate_tz(response.headers.get("Date", ""))
+        self.server_time = email.utils.mktime_tz(date) - (self._clock() - began) if date else 0.0
         return body
 
     def _open(self) -> Any:

@@ -9,6 +9,7 @@ Must never do: delete a folder with something in it; loop on a listing that make
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,6 +42,11 @@ _LABELS = {
     "ContactsFolder": "IPF.Contact",
     "TasksFolder": "IPF.Task",
 }
+#: Seconds in which a folder may change again without a new PidTagLocalCommitTimeMax. A time from the far future tells of a clock
+#: that went wrong once, and is as good as any.
+FRESH = 2.0
+FUTURE = 60.0
+
 _GONE = frozenset({"ErrorFolderNotFound", "ErrorItemNotFound", "ErrorObjectNotFound"})
 
 
@@ -103,12 +109,17 @@ class ExchangeTree:
     def probe(self) -> dict[str, str]:
         """FolderId → a stamp that changes whenever anything in the folder does; "" where the server tells none.
 
-        One request for each 1,000 folders: PidTagLocalCommitTimeMax, counts, and PidTagDeletedCountTotal.
+        One request for each 1,000 folders: PidTagLocalCommitTimeMax, counts, and PidTagDeletedCountTotal. The time has whole
+        seconds: a change that follows within the same second does not move it. So one that is still fresh by the server's own
+        clock is given as a stamp that will never come again.
         """
         stamps: dict[str, str] = {}
         for element in bulk.find_folders(self.connection, asking.STAMP_FIELDS):
             properties = mail.extended(element)
             values = [mail.first(properties, tag) for tag in (0x670A, 0x3602, 0x3603, 0x670B)]
+            age = self.connection.server_time - mail.seconds(values[0])
+            if -FUTURE < age < FRESH:
+                values.append(str(time.monotonic_ns()))
             stamps[soap.attribute(element, "FolderId", "Id")] = "|".join(values) if values[0] else ""
         return stamps
 
@@ -129,6 +140,7 @@ class ExchangeTree:
             entry.id,
             collection,
             sent_items=entry.id == special.get("sentitems"),
+            drafts=entry.id == special.get("drafts"),
             trash=special.get("deleteditems", ""),
             delete_type=self._delete_type,
         )

@@ -84,7 +84,7 @@ def update(folder: Folder, items: Iterable[tuple[Entry, Content]]) -> Results:
         if not entry.revision:
             yield entry, BadItem(f"{name_of(entry)} cannot be replaced: only drafts can be edited")
             continue
-        size, mime = mime_content(content)
+        size, mime = mime_content(content.pieces())
         current = _items(folder, [entry], "")[entry.id]
         if isinstance(current, bulk.Refusal) or _key(current.element) != entry.revision:
             yield entry, Stale(f"{name_of(entry)} was edited or removed meanwhile")
@@ -150,8 +150,9 @@ def _mark_carefully(folder: Folder, items: Sequence[tuple[Entry, Flags]]) -> Res
                 yield entry, Stale(f"{name_of(entry)} was edited meanwhile")
             else:
                 element = soap.name(current.element)
-                words = mail.words_of(mail.extended(current.element))
-                text = mail.updates(entry.flags, wanted, words, "Message" if element == "Item" else element)
+                properties = mail.extended(current.element)
+                words, flags = mail.words_of(properties), mail.flags(current.element, properties)
+                text = mail.updates(entry.flags, wanted, words, "Message" if element == "Item" else element, now=flags)
                 if text:
                     changes.append((entry, wanted, asking.item_change((entry.id, _key(current.element)), text)))
                 else:
@@ -231,7 +232,9 @@ def delete(folder: Folder, entries: Sequence[Entry]) -> Results:
         moved += [replace(entry, id=new_id(answer)[0])] if answer.ok and new_id(answer)[0] else []
         yield entry, entry if answer.ok or answer.code in bulk.GONE else _failed(entry, answer, "deleted")
     for entry in drafts:
-        yield entry, _delete_draft(folder, entry, into)
+        result, there = _delete_draft(folder, entry, into)
+        moved += [there] if there else []
+        yield entry, result
     if folder.delete_type != "MoveToDeletedItems":
         # What fails now lies in Deleted Items, where it is seen and can be deleted again.
         list(_write(folder.connection, moved, partial(_delete_for_good, folder.delete_type), repeat=False))
@@ -241,25 +244,29 @@ def _delete_for_good(how: str, entries: Sequence[Entry]) -> bytes:
     return asking.delete_items([entry.id for entry in entries], how)
 
 
-def _delete_draft(folder: Folder, entry: Entry, into: str) -> Entry | Failed:
-    """MoveItem honours no key: look at the draft before and after, and bring it back when it was edited in between.
+def _delete_draft(folder: Folder, entry: Entry, into: str) -> tuple[Entry | Failed, Entry | None]:
+    """What became of it, and as what it lies in Deleted Items now.
+
+    MoveItem honours no key: look at the draft before and after, and bring it back when it was edited in between.
 
     The change key is another one after a move, so it is the content that is compared.
     """
     before = _items(folder, [entry], _DRAFT_FIELDS)[entry.id]
     if isinstance(before, bulk.Refusal):
-        return entry if before.code in bulk.GONE else before.error(name_of(entry))
+        return entry if before.code in bulk.GONE else before.error(name_of(entry)), None
     if _key(before.element) != entry.revision:
-        return Stale(f"{name_of(entry)} was edited meanwhile")
+        return Stale(f"{name_of(entry)} was edited meanwhile"), None
     ((_, answer),) = _move(folder.connection, [entry], into)
     if not answer.ok:
-        return entry if answer.code in bulk.GONE else _failed(entry, answer, "deleted")
+        return entry if answer.code in bulk.GONE else _failed(entry, answer, "deleted"), None
     there = replace(entry, id=new_id(answer)[0])
     after = _items(folder, [there], _DRAFT_FIELDS)[there.id] if there.id else None
-    if not isinstance(after, bulk.Got) or _substance(after.element) == _substance(before.element):
-        return entry
+    if not isinstance(after, bulk.Got):
+        return entry, None
+    if _substance(after.element) == _substance(before.element):
+        return entry, there
     list(_move(folder.connection, [there], asking.folder_id(folder.id)))
-    return Stale(f"{name_of(entry)} was edited while it was being deleted")
+    return Stale(f"{name_of(entry)} was edited while it was being deleted"), None
 
 
 def _substance(element: etree._Element) -> list[tuple[str, str]]:

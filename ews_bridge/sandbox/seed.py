@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC
 from datetime import datetime
 from datetime import timedelta
@@ -42,6 +43,17 @@ _WORDS = (
     *("chime", "pendulum", "weight", "key", "arbor", "pinion", "quarter", "strike", "repair", "workshop", "drawing"),
     *("Übersicht", "façade", "señal", "łóżko"),
 )
+
+
+@contextmanager
+def earlier(world: World, *, seconds: int = 3600) -> Iterator[None]:
+    """What is done in the block was done so long ago: a mailbox that is found, not one that is just being filled."""
+    clock = world.clock
+    world.clock = lambda: clock() - timedelta(seconds=seconds)
+    try:
+        yield
+    finally:
+        world.clock = clock
 
 
 def fill(world: World, mailbox: Mailbox, seed: str) -> None:

@@ -63,10 +63,11 @@ def build_world(settings: Settings) -> World:
                 world.add_user(address, password)
         return world
     world = World(mime=settings.mime, language=settings.language)
-    for address, password in settings.users:
-        world.add_user(address, password)
-    if settings.users:
-        seed.fill(world, world.users[settings.users[0][0].lower()], settings.seed)
+    with seed.earlier(world):
+        for address, password in settings.users:
+            world.add_user(address, password)
+        if settings.users:
+            seed.fill(world, world.users[settings.users[0][0].lower()], settings.seed)
     return world
 
 

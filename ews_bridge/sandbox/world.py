@@ -286,7 +286,7 @@ class Mailbox:
 
     def _commit(self, folder: Folder) -> None:
         # PidTagLocalCommitTimeMax has whole seconds on the wire; a second change within one must show all the same.
-        folder.commit = max(self.world.time(), folder.commit + 1)
+        folder.commit = self.world.time()
 
     # -- items
 

@@ -1,0 +1,162 @@
+"""A Maildir that mbsync or offlineimap filled is adopted at the first sync: nothing comes down or goes up, no file is touched."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ews_bridge.sandbox.store import Folder
+from ews_bridge.sandbox.store import Item
+from tests.inside import Inside
+from tests.mirror import item_flags
+from tests.mirror import message
+from tests.sandbox_server import Running
+from tests.sandbox_server import running
+
+FOLDERS = ("INBOX", "Projects")
+STYLES = ("mbsync", "offlineimap")
+UPLOADS = ("CreateItem", "UpdateItem", "MoveItem", "CopyItem", "DeleteItem", "CreateFolder")
+
+
+@pytest.fixture(params=["keep", "regenerate"])
+def server(request: pytest.FixtureRequest) -> Iterator[Running]:
+    with running(mime=request.param) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def inbox(server: Running) -> Folder:
+    return server.alice.folder("inbox")
+
+
+@pytest.fixture
+def projects(server: Running) -> Folder:
+    return server.alice.create_folder(server.alice.folder("msgfolderroot"), "Projects")
+
+
+@pytest.fixture
+def user(server: Running, tmp_path: Path) -> Inside:
+    found = Inside(tmp_path, server.url)
+    found.configure(more=f"folders = {list(FOLDERS)}")
+    return found
+
+
+def filled_by(style: str, user: Inside, path: str, items: list[Item], *, trace: str = "") -> list[Path]:
+    """A folder as that program leaves it: its file names, its state, its rendering (`trace` stands for a header it added)."""
+    directory = user.mail / path
+    for part in ("cur", "new", "tmp"):
+        (directory / part).mkdir(parents=True, exist_ok=True)
+    mark = f",FMD5={hashlib.md5(path.encode(), usedforsecurity=False).hexdigest()}" if style == "offlineimap" else ""
+    files = []
+    for uid, item in enumerate(items, 1):
+        flags = item_flags(item)
+        # offlineimap leaves unread mail its info, too; mbsync does not.
+        info = f":2,{flags}" if flags or style == "offlineimap" else ""
+        file = directory / ("cur" if flags else "new") / f"1793700000_{uid}.4711.desk,U={uid}{mark}{info}"
+        file.write_bytes(trace.encode() + item.mime.replace(b"\r\n", b"\n"))
+        os.utime(file, (item.received, item.received))
+        files.append(file)
+    if style == "mbsync":
+        (directory / ".uidvalidity").write_text(f"1793700000\n{len(items)}\n")
+        state = "".join(f"{uid} {uid} S\n" for uid in range(1, len(items) + 1))
+        (directory / ".mbsyncstate").write_text(f"FarUidValidity 1\nNearUidValidity 1793700000\n\n{state}")
+    return files
+
+
+def tree(user: Inside) -> dict[str, tuple[int, int]]:
+    """All files below the mail directory, with inode and time, but for the marker at its root."""
+    found = ((file, file.lstat()) for file in user.mail.rglob("*") if file.is_file() and file.parent != user.mail)
+    return {str(file.relative_to(user.mail)): (info.st_ino, info.st_mtime_ns) for file, info in found}
+
+
+def done(server: Running) -> Counter[str]:
+    """What was transferred or written since the counters were reset."""
+    return Counter({name: times for name, times in server.stats()["requests"].items() if name in (*UPLOADS, "GetItem")})
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_what_is_there_is_adopted_without_a_transfer(
+    style: str, server: Running, user: Inside, inbox: Folder, projects: Folder
+) -> None:
+    alice = server.alice
+    ours = [alice.add_mime(inbox, message(n), read=n % 2 == 0, flagged=n % 3 == 0, answered=n % 5 == 0) for n in range(12)]
+    theirs = [alice.add_mime(projects, message(n), read=True) for n in range(100, 110)]
+    filled_by(style, user, "INBOX", ours, trace="X-Davmail: rendered\n")
+    filled_by(style, user, "Projects", theirs)
+    before = tree(user)
+    server.reset()
+    assert user.syncs() == "work: nothing new\n"
+    assert done(server) == {}
+    assert tree(user) == before, "a file of theirs was touched"
+    assert user.syncs() == "work: nothing new\n"
+    # From now on each follows its item.
+    ours[1].read = True
+    alice.touch(ours[1], was_read=False, read_only=True)
+    alice.move(ours[2], projects)
+    file = next((user.mail / "INBOX/cur").glob("*,U=5*"))
+    file.rename(f"{str(file).removesuffix('S')}FS")
+    user.syncs()
+    assert ours[4].props[0x1090] == ("Integer", 2)
+    assert "GetItem" not in done(server), "adopted mail was downloaded"
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_what_either_side_has_more_of_goes_over(style: str, server: Running, user: Inside, inbox: Folder) -> None:
+    user.configure(more='folders = ["INBOX"]')
+    items = [server.alice.add_mime(inbox, message(n), read=True) for n in range(6)]
+    filled_by(style, user, "INBOX", items[:4])
+    extra = user.mail / "INBOX/cur/1793700000_9.4711.desk,U=9:2,S"
+    extra.write_bytes(message(99).replace(b"\r\n", b"\n"))
+    assert user.syncs().startswith("work: 2 downloaded, 1 uploaded")
+    held = sorted(item.mime.partition(b"Message-ID: <")[2].partition(b"@")[0] for item in inbox.items.values())
+    assert held == [b"0", b"1", b"2", b"3", b"4", b"5", b"99"]
+    assert user.syncs() == "work: nothing new\n"
+
+
+def test_flags_that_differ_are_joined_where_there_is_no_base(server: Running, user: Inside, inbox: Folder) -> None:
+    item = server.alice.add_mime(inbox, message(1), read=True)
+    (file,) = filled_by("mbsync", user, "INBOX", [item])
+    file.rename(str(file).removesuffix("S") + "F")
+    user.syncs()
+    (file,) = (user.mail / "INBOX/cur").iterdir()
+    assert (file.name.partition(":2,")[2], item_flags(item)) == ("FS", "FS")
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_copies_of_one_message_id_find_their_own(style: str, server: Running, user: Inside, inbox: Folder) -> None:
+    """A mailing list's copy and one's own have Message-ID, Date and From in common, and differ in subject, or only in size."""
+    user.configure(more='folders = ["INBOX"]')
+    texts = [
+        message(1, subject="plain"),
+        message(1, subject="[list] plain"),
+        message(1, subject="plain", size=9000),
+        message(1, subject="[other] plain"),
+    ]
+    items = [server.alice.add_mime(inbox, text, read=True) for text in texts]
+    files = filled_by(style, user, "INBOX", items[::-1])[::-1]
+    server.reset()
+    assert user.syncs() == "work: nothing new\n"
+    assert done(server) == {}
+    for number, file in enumerate(files):
+        file.rename(f"{str(file).removesuffix('S')}{'FS' if number in (1, 2) else 'S'}")
+    user.syncs()
+    assert [item_flags(item) for item in items] == ["S", "FS", "FS", "S"]
+
+
+def test_what_stays_ambiguous_is_downloaded_beside_it(server: Running, user: Inside, inbox: Folder) -> None:
+    """One Message-ID but another Date: not the same mail. Without a Message-ID nothing can be known. Nothing is lost."""
+    user.configure(more='folders = ["INBOX"]')
+    odd = message(2).replace(b"Message-ID: <2@example.test>\r\n", b"")
+    items = [server.alice.add_mime(inbox, text, read=True) for text in (message(1), odd)]
+    filled_by("mbsync", user, "INBOX", items)
+    file = next((user.mail / "INBOX/cur").glob("*,U=1:2,S"))
+    file.write_bytes(file.read_bytes().replace(b"Tue, 03 Nov 2026 10:", b"Tue, 03 Nov 2026 11:"))
+    user.syncs()
+    assert len(list((user.mail / "INBOX/cur").iterdir())) == 4
+    assert len(inbox.items) == 4
+    assert user.syncs() == "work: nothing new\n"
