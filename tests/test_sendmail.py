@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 import re
@@ -16,6 +17,12 @@ from pathlib import Path
 
 import pytest
 
+from ews_bridge.errors import BadMessage
+from ews_bridge.exchange import asking
+from ews_bridge.exchange import opening
+from ews_bridge.exchange import sending
+from ews_bridge.exchange.session import Connection
+from ews_bridge.exchange.session import Settings
 from tests.mirror import User
 from tests.sandbox_server import Running
 from tests.sandbox_server import running
@@ -174,6 +181,27 @@ def test_a_bounce_of_what_another_wrote_is_refused_and_nothing_is_left(server: R
     assert alice.queue() == []
 
 
+TOKEN = "<t:ExtendedProperty>{}<t:Value>mine</t:Value></t:ExtendedProperty>"
+
+
+def test_a_server_that_would_mail_others_sends_nothing(server: Running) -> None:
+    """As one would that takes the recipients from the headers whatever the request says."""
+    mime = base64.b64encode(mail(1, to="carol@elsewhere.test").replace(b"\n", b"\r\n")).decode()
+    token = TOKEN.format(asking.TOKEN)
+    item = f"<t:Message><t:MimeContent>{mime}</t:MimeContent>{token}</t:Message>"
+    server.post(f'<m:CreateItem MessageDisposition="SaveOnly"><m:Items>{item}</m:Items></m:CreateItem>')
+    settings = Settings(server.url, "alice@example.test", "alice@example.test", "secret", auth="basic")
+    with Connection(settings, opener=opening.session) as connection:
+        draft = sending.look(connection, "mine")
+        assert draft is not None
+        assert draft.place == "drafts"
+        wanted = sending.Wanted(lambda: iter(()), "mine", ("bob@example.test",), (), (), exact=True)
+        with pytest.raises(BadMessage, match="would mail carol@"):
+            sending.send_draft(connection, draft, wanted)
+    assert server.world.deliveries == []
+    assert arrived(server.alice, "drafts") == [] == arrived(server.alice, "deleteditems")
+
+
 def test_five_hundred_recipients(server: Running, alice: Sender) -> None:
     many = [f"user{number}@elsewhere.test" for number in range(500)]
     assert alice.send(mail(1, to=many[0]), *many).code == 0
@@ -223,6 +251,7 @@ def test_what_is_wrong_here_has_its_code_and_one_line(words: str, code: int, ali
         ("fault:ErrorSchemaValidation", 69),
         ("unauthorized", 77),
         ("http-404", 69),
+        ("http-413", 65),
     ],
 )
 @pytest.mark.parametrize("queue", ["on-failure", "never"])

@@ -65,7 +65,8 @@ _MESSAGE = frozenset(
 _NOT_NOW = frozenset({faults.BUSY, "ErrorExceededConnectionCount", "ErrorMailboxMoveInProgress", "ErrorConnectionFailed"})
 #: The server does not know itself what became of it.
 _SAYS_NOTHING = (faults.PASSING - _NOT_NOW) | {"ErrorInternalServerError", "ErrorBatchProcessingStopped"}
-_SIZES = ("HTTP 413", "HTTP 404", "HTTP 400")
+#: What IIS says to a body that is beyond its limit, among other things (404.13).
+_SIZES = ("HTTP 404", "HTTP 400")
 
 
 class Declined(Unavailable):
@@ -263,7 +264,7 @@ def _no(code: str, why: str, size: int, *, hint: str = "") -> EwsBridgeError:
     elif code in _RIGHTS:
         kind = NotAllowed
         hint = "the server lets you send only from addresses that are yours: see the From header of the message"
-    elif code in _MESSAGE or (code in _SIZES and size > LARGE):
+    elif code in _MESSAGE or code == "HTTP 413" or (code in _SIZES and size > LARGE):
         kind = BadMessage
         hint = f"it has {size:,} bytes; servers take messages of 10 MB to 64 MB"
     return kind(why, hint=hint)
