@@ -85,6 +85,21 @@ def test_a_message_of_many_megabytes_arrives_as_it_was(server: Running, alice: S
     assert sent_mime(server) == [message.replace(b"\n", b"\r\n")]
 
 
+@pytest.mark.parametrize("lines", [1, 5000])
+def test_signing_in_by_ntlm(lines: int, server: Running, alice: Sender) -> None:
+    alice.configure(auth="ntlm")
+    message = mail(1, body="a line\n" * lines)
+    assert alice.send(message, "bob@example.test").code == 0
+    assert sent_mime(server) == [message.replace(b"\n", b"\r\n")]
+
+
+def test_a_wrong_password_is_sent_once(server: Running, alice: Sender) -> None:
+    alice.configure(password="wrong")
+    assert [alice.send(mail(1), "bob@example.test").code for _ in range(2)] == [77, 77]
+    assert server.stats()["http"] == 1
+    assert alice.queue() == []
+
+
 def test_bob_has_it_with_equal_headers_and_parts(server: Running, alice: Sender, tmp_path: Path) -> None:
     bob = User(tmp_path / "bob", server.url)
     bob.configure()
