@@ -7,10 +7,8 @@ when a connection needs it, and stands in no log, no message and no repr. Interf
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
-import subprocess
 import tomllib
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -25,6 +23,7 @@ from typing import get_args
 from urllib.parse import urlsplit
 
 from ews_bridge import __version__
+from ews_bridge import addresses
 from ews_bridge.configfile import Source
 from ews_bridge.configfile import Table
 from ews_bridge.configfile import nearest
@@ -61,6 +60,22 @@ class MailSection:
     max_size: int = 0
 
 
+#: What becomes of a message that the server does not take at once: given back, kept and sent later; or it always is.
+Queue = Literal["never", "on-failure", "always"]
+QUEUES: tuple[Queue, ...] = get_args(Queue)
+
+
+@dataclass(frozen=True)
+class SendSection:
+    """`[accounts.NAME.send]`. `settle` in seconds; `sender` is the key `from`: "Name <address>", "" for the account's address."""
+
+    queue: Queue = "on-failure"
+    settle: float = 120.0
+    default: bool = False
+    aliases: Path | None = None
+    sender: str = ""
+
+
 @dataclass(frozen=True)
 class Account:
     """`[accounts.NAME]`. `timeout` in seconds; `ca_file` None: the system's authorities; `proxy` "": as the environment says."""
@@ -78,11 +93,13 @@ class Account:
     timeout: float = 60.0
     connections: int = 4
     mail: MailSection | None = None
+    send: SendSection = SendSection()
 
 
 #: The keys that a file may have, by table.
 ACCOUNT_KEYS = tuple(each.name for each in fields(Account) if each.name not in ("name", "state_dir"))
 MAIL_KEYS = tuple(each.name for each in fields(MailSection))
+SEND_KEYS = tuple("from" if each.name == "sender" else each.name for each in fields(SendSection))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +162,8 @@ def password(account: Account, *, seconds: float = PASSWORD_SECONDS) -> str:
     Raises ConfigError when the command cannot be started, AuthError when it fails, prints nothing or takes longer than
     `seconds`; what it wrote to stderr is in the message, what it wrote to stdout never is.
     """
+    import subprocess  # not loaded by a program that only looks at the settings
+
     whose = f"password_command of account {account.name}"
     try:
         # In our process group and with our terminal: it may have to ask for a passphrase.
@@ -185,6 +204,7 @@ def _config(path: Path, text: str, data: Mapping[str, Any]) -> Config:
     table = Table(source, ("accounts",), accounts, accounts)
     read = tuple(_account(source, name, table.data[name]) for name in table.data)
     _apart(source, read)
+    _one_default(source, read)
     return Config(path, read)
 
 
@@ -210,6 +230,7 @@ def _account(source: Source, name: str, data: object) -> Account:
         timeout=table.number("timeout", Account.timeout, 1, 3600),
         connections=table.integer("connections", Account.connections, 1, 16),
         mail=_mail(source, (*table.path, "mail"), table.data.get("mail")),
+        send=_send(source, (*table.path, "send"), table.data.get("send")),
     )
 
 
@@ -230,6 +251,27 @@ def _mail(source: Source, path: tuple[str, ...], data: object) -> MailSection | 
         delete=cast(Delete, table.choice("delete", DELETES, MailSection.delete)),
         since=_amount(table, "since", {"d": 86_400, "w": 7 * 86_400, "m": 30 * 86_400, "y": 365 * 86_400}, "30d, 6m or 2y"),
         max_size=_amount(table, "max_size", {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}, "500K or 50M"),
+    )
+
+
+def _send(source: Source, path: tuple[str, ...], data: object) -> SendSection:
+    if data is None:
+        return SendSection()
+    table = Table(source, path, data, SEND_KEYS)
+    sender = table.text("from", SendSection.sender)
+    if sender:
+        found = addresses.parse(sender)
+        if not found.clear or len(found.mailboxes) != 1 or "@" not in found.mailboxes[0].address:
+            table.refuse("from", f'{sender!r} is not one address such as "Alice <alice@example.com>"')
+    default = table.data.get("default", SendSection.default)
+    if not isinstance(default, bool):
+        table.refuse("default", "must be true or false")
+    return SendSection(
+        queue=cast(Queue, table.choice("queue", QUEUES, SendSection.queue)),
+        settle=table.number("settle", SendSection.settle, 0, 86_400),
+        default=default,
+        aliases=table.file("aliases") if "aliases" in table.data else None,
+        sender=sender,
     )
 
 
@@ -255,6 +297,8 @@ def _server(table: Table, auth: str) -> str:
 
 
 def _is_loopback(host: str) -> bool:
+    import ipaddress
+
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -306,6 +350,11 @@ def _amount(table: Table, key: str, units: Mapping[str, int], example: str) -> i
     if match is None or unit is None:
         table.refuse(key, f"must be a number with a unit, such as {example}")
     return int(match[1]) * unit
+
+
+def _one_default(source: Source, accounts: tuple[Account, ...]) -> None:
+    for account in [account for account in accounts if account.send.default][1:]:
+        source.refuse(("accounts", account.name, "send", "default"), "another account is the default already")
 
 
 def _apart(source: Source, accounts: tuple[Account, ...]) -> None:

@@ -5,7 +5,6 @@ Knows nothing of what the keys mean; that is `config.py`.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
@@ -101,6 +100,8 @@ class Table:
 
 def nearest(name: str, valid: Iterable[str]) -> str:
     """What was perhaps meant, else all that would be valid."""
+    import difflib  # only for mistakes
+
     names = list(valid)
     close = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
     return f" (did you mean {close[0]!r}?)" if close else f" (valid: {', '.join(names)})"

@@ -7,7 +7,6 @@ Order is everything here: the file is synced, then renamed, then its directory i
 import contextlib
 import errno
 import os
-import shutil
 from collections.abc import Iterable
 
 from ews_bridge.errors import CannotCreate
@@ -77,6 +76,8 @@ def relocate(source: str, target: str, *, staging: str) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
+    import shutil  # rare, and slow to load for a program that mutt waits for
+
     try:
         with open(source, "rb") as old, open(os.open(staging, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as new:
             shutil.copyfileobj(old, new, 1 << 20)

@@ -10,7 +10,9 @@
     │   └── SignInRefused           account    77  the server refused the password itself
     ├── DiskError                   account    74  cannot write the disk (73: cannot create)
     ├── ConfigError                 account    78  the configuration is wrong
-    └── UsageError                  account    64  the command line is wrong
+    ├── UsageError                  account    64  the command line is wrong
+    ├── BadMessage                  message    65  ews-send: the message cannot be sent as it is
+    └── RecipientRefused            message    67  ews-send: the server does not take the recipients
 
 `Stale` and `BadItem` are also *values*: a store returns them in the place of the item they belong to, so that one odd
 item never stops the others. Errors of the libraries are turned into these at the fence (`exchange/session.py`, `maildir.py`)
@@ -96,6 +98,18 @@ class UsageError(EwsBridgeError):
     """The command line is wrong."""
 
     exit_code = 64
+
+
+class BadMessage(EwsBridgeError):
+    """The message that is to be sent cannot be: its form, its size, what the server says of it. Nothing was sent."""
+
+    exit_code = 65
+
+
+class RecipientRefused(EwsBridgeError):
+    """The server does not take the recipients. Nothing was sent."""
+
+    exit_code = 67
 
 
 #: The gravest first: with several accounts the exit code is the first of these that occurred (interface: "Exit codes").

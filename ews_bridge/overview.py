@@ -13,6 +13,8 @@ from ews_bridge.config import Account
 from ews_bridge.model import Failure
 from ews_bridge.model import Side
 from ews_bridge.names import directory
+from ews_bridge.outbox import Letter
+from ews_bridge.outbox import Outbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class Status:
     failures: list[Failure]
     refused: list[Failure]
     trashed: int
+    outbox: list[Letter]
+    unsent: list[Letter]
 
 
 def folders(account: Account) -> list[FolderInfo]:
@@ -69,4 +73,5 @@ def status(account: Account) -> Status:
         failures = [Failure(str((row.remote and row.remote.hints.label) or row.number), why) for row, why in state.failures()]
         refused = [Failure(**each) for each in last.get("report", {}).get("refused", [])]
         kept = sum(1 for _ in trash.entries(str(account.state_dir / "trash")))
-        return Status(last, state.linked(), state.count_differing(), failures, refused, kept)
+        sending = Outbox(account.state_dir / "outbox")
+        return Status(last, state.linked(), state.count_differing(), failures, refused, kept, sending.letters(), sending.failed())

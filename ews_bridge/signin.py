@@ -13,6 +13,8 @@ import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ews_bridge import config
 from ews_bridge import disk
@@ -23,15 +25,22 @@ from ews_bridge.config import MailSection
 from ews_bridge.errors import CannotCreate
 from ews_bridge.errors import ConfigError
 from ews_bridge.errors import SignInRefused
+from ews_bridge.exchange import opening
 from ews_bridge.exchange.session import Connection
 from ews_bridge.exchange.session import Settings
-from ews_bridge.exchange.tree import ExchangeTree
-from ews_bridge.state import State
+
+# What sends one message needs neither, and should not wait for them.
+if TYPE_CHECKING:
+    from ews_bridge.exchange.tree import ExchangeTree
+    from ews_bridge.state import State
 
 
 @contextmanager
-def connected(account: Account) -> Iterator[Connection]:
-    """A connection that signs in with its first request. Raises SignInRefused for a known refused secret, and asks nobody."""
+def connected(account: Account, *, brief: bool = False) -> Iterator[Connection]:
+    """A connection that signs in with its first request. Raises SignInRefused for a known refused secret, and asks nobody.
+
+    `brief`: for one request; a busy server is not waited for.
+    """
     secret = config.password(account)
     memory = account.state_dir / "refused"
     refused = memory.read_text() if memory.exists() else ""
@@ -40,7 +49,9 @@ def connected(account: Account) -> Iterator[Connection]:
             f"the server refused this password for {account.username} before; it was not sent again",
             hint=f"change what password_command prints; or, if it is right after all, remove {memory}",
         )
-    with Connection(_settings(account, secret)) as connection:
+    settings = _settings(account, secret)
+    settings = replace(settings, patience=2.0) if brief else settings
+    with Connection(settings, opener=opening.session if brief else None) as connection:
         try:
             yield connection
         except SignInRefused:
@@ -80,6 +91,8 @@ def mail_section(account: Account) -> MailSection:
 @contextmanager
 def opened(account: Account, *, wait: float) -> Iterator[State]:
     """The account's state, with the lock held: for what writes."""
+    from ews_bridge.state import State
+
     try:
         account.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -95,6 +108,8 @@ def opened(account: Account, *, wait: float) -> Iterator[State]:
 @contextmanager
 def copied(account: Account) -> Iterator[State]:
     """A copy of the account's state in memory, as the last commit left it: for what only looks, and waits for nobody."""
+    from ews_bridge.state import State
+
     path = account.state_dir / "state.sqlite3"
     with contextlib.ExitStack() as stack:
         if not path.exists():
@@ -108,4 +123,6 @@ def copied(account: Account) -> Iterator[State]:
 
 
 def exchange_tree(connection: Connection, state: State, *, delete: Delete = "trash") -> ExchangeTree:
+    from ews_bridge.exchange.tree import ExchangeTree
+
     return ExchangeTree(connection, special=json.loads(state.get("special") or "{}"), delete=delete)

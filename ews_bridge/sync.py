@@ -31,6 +31,7 @@ from typing import Protocol
 from ews_bridge import apply
 from ews_bridge import binding
 from ews_bridge import converge
+from ews_bridge import delivery
 from ews_bridge import disk
 from ews_bridge import folders as folder_trees
 from ews_bridge import signin
@@ -104,6 +105,7 @@ def sync(account: Account, *, options: Options, progress: Progress) -> Report:
     with state_of as state, signin.connected(account) as connection:
         began = time.time()
         with _run(account, options, progress, state, connection) as run:
+            _outbox(run, connection)
             run = _bound(run)
             in_the_way = _trees(run)
             _items(run)
@@ -143,6 +145,15 @@ def _run(account: Account, options: Options, progress: Progress, state: State, c
 def _host() -> str:
     """This machine in file names: no character that a Maildir gives a meaning."""
     return "".join(c if c.isalnum() or c in ".-" else "-" for c in socket.gethostname()) or "localhost"
+
+
+def _outbox(run: Run, connection: Connection) -> None:
+    """What waits to be sent goes first: then the copy that a mail reader kept meets the server's, and is adopted."""
+    if run.options.dry_run or Side.REMOTE not in run.options.writes:
+        return
+    flushed = delivery.flush(run.account, connection)
+    run.report.count(["sent"] * flushed.sent)
+    run.report.failures += [Failure(f"not sent: {letter.label}", str(error), error.hint) for letter, error in flushed.failed]
 
 
 # ---- the two parts of a run

@@ -1,6 +1,6 @@
 """Run the program and kill it at its n-th call that touches disk, database or network.
 
-`python -m tests.fuse N COUNT_FILE ARG...`
+`python -m tests.fuse N COUNT_FILE ARG...`, and with `ews-send` as the first ARG that program
 
 SIGKILL, so nothing is cleaned up. Nothing in the program knows of it: the interpreter's profiling hook sees every call of a
 C function, and the ones below count, in all threads. With N = 0 nothing is killed; the number of calls, and each call's
@@ -50,12 +50,18 @@ def main(argv: list[str]) -> int:
             if len(names) == stop:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    from ews_bridge.cli import main as program
+    if arguments[:1] == ["ews-send"]:
+        from ews_bridge.sendmail import main as send
+    else:
+        from ews_bridge.cli import main as program
 
     threading.setprofile(hook)
     sys.setprofile(hook)
     sys.argv = ["ews-bridge", *arguments]
     try:
+        if arguments[:1] == ["ews-send"]:
+            sys.argv = arguments
+            return send()
         return program(arguments)
     finally:
         sys.setprofile(None)

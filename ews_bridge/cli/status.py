@@ -110,6 +110,8 @@ def _lines(name: str, standing: Standing) -> list[str]:
     lines += [f"  {status.linked:,} messages are kept in step"]
     lines += [f"  {status.pending:,} pending"] if status.pending else []
     lines += [f"  {status.trashed:,} in the trash: ews-bridge restore --list"] if status.trashed else []
+    lines += [f"  {len(status.outbox):,} in the outbox: ews-send -bp"] if status.outbox else []
+    lines += [f"  not sent: {letter.label}: {letter.reason} (kept as failed/{letter.id}.eml)" for letter in status.unsent]
     for kept in standing.conflicts:
         where = f" in {kept.folder}" if kept.folder else ""
         lines += [f"  conflict: {kept.subject or 'no subject'}{where}: your version is {kept.file}"]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 #: What the summary says for each word that a report counts, in its order.
 _WORDS = {
+    "sent": "sent",
     "download": "downloaded",
     "update local": "updated",
     "mark local": "marked",

@@ -3,6 +3,7 @@
 session.py   settings → connection: sign-in, worker connections, back-off, retries
 faults.py    the one error map: HTTP statuses, SOAP faults and lost connections → our errors
 soap.py      envelopes and what comes back in them; XML that servers get wrong
+opening.py   a session for a program that cannot wait for exchangelib
 asking.py    the text of the requests
 bulk.py      the fast path: pages of changes and batches of MIME, without models
 mail.py      pure: server properties ⇄ entries and flags
@@ -10,5 +11,6 @@ rebuilt.py   pure: a readable message from an item that has no MIME
 folder.py    `store.Store` over one folder: listing and reading
 creating.py  ... new items, and finding them again
 writing.py   ... its other writes
+sending.py   a message to be sent, once, and where the server has it
 tree.py      `store.Tree` over the folders below the message root
 """

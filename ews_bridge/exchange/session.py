@@ -9,6 +9,7 @@ Must never do: send a write a second time; send a refused password a second time
 from __future__ import annotations
 
 import email.utils
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -82,8 +83,8 @@ class _Line:
 class Connection:
     """Opens lines to the server as they are needed, at most `settings.connections`; safe to use from several threads.
 
-    `sleep` and `clock` are for tests. Nothing is sent before the first `ask`. `server_time` is what the server's clock showed, in
-    seconds since the epoch, when the last request was sent (0: it does not say).
+    `sleep` and `clock` are for tests. Nothing is sent before the first `ask`. `opener` makes the sessions in exchangelib's place.
+    `server_time` is what the server's clock showed, in seconds since the epoch, when the last request was sent (0: unknown).
     """
 
     def __init__(
@@ -92,8 +93,10 @@ class Connection:
         *,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
+        opener: Callable[[Settings], Any] | None = None,
     ) -> None:
         self.settings = settings
+        self._opener = opener
         self.requests = 0
         self.server_time = 0.0
         self._sleep = sleep
@@ -274,6 +277,8 @@ class Connection:
         """A requests session of exchangelib's making; imports it (0.35 s) when the first is needed."""
         from requests.auth import HTTPBasicAuth
 
+        if self._opener is not None:
+            return self._opener(self.settings)
         with self._lock:
             if self._protocol is None:
                 self._protocol = _protocol(self.settings)
@@ -324,8 +329,10 @@ def _translated(name: str, settings: Settings) -> Iterator[None]:
     """Errors of requests, urllib3 and the NTLM library as ours."""
     import requests.exceptions as theirs
     import urllib3.exceptions
-    from spnego.exceptions import SpnegoError
 
+    # Loaded with the sign-in that may raise it; it takes 0.1 s to load, which is much for a program that sends one message.
+    ntlm = sys.modules.get("spnego.exceptions")
+    handshake = (PermissionError, KeyError, *((ntlm.SpnegoError,) if ntlm else ()))
     try:
         yield
     except theirs.SSLError as error:
@@ -347,7 +354,7 @@ def _translated(name: str, settings: Settings) -> Iterator[None]:
         raise ConfigError(f"server: {settings.url} is not an address: {error}") from error
     except (urllib3.exceptions.HTTPError, theirs.RequestException) as error:
         raise faults.Lost(f"the answer of {name} broke off: {_reason(error)}") from error
-    except (PermissionError, KeyError, SpnegoError) as error:
+    except handshake as error:
         # requests_ntlm raises these where the server takes no part in the handshake.
         hint = 'does the server offer NTLM? Another possibility: auth = "basic"'
         raise AuthError(f"{name} did not complete the NTLM sign-in: {error}", hint=hint) from error

@@ -5,6 +5,7 @@ floor.py      the least that a mirror can do, as a program: what ours is measure
 running.py    programs as measured children, the sandbox in a process of its own, facts about the machine
 user.py       someone with a home of their own, who runs the real command line in it
 changes.py    new, changed and deleted messages in a sandbox's mailbox
+sending.py    one message, by several programs
 cases.py      what is measured
 table.py      figures → Markdown
 

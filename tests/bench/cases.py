@@ -13,6 +13,7 @@ from dataclasses import field
 from dataclasses import replace
 from pathlib import Path
 
+from tests.bench import sending
 from tests.bench import table
 from tests.bench.changes import Changes
 from tests.bench.running import Run
@@ -241,6 +242,23 @@ def _heading(text: str) -> list[str]:
     return ["", f"## {text}", ""]
 
 
+# ---- sending
+
+
+def send(bench: Bench) -> Iterator[str]:
+    """One message, beside what else would send it."""
+    repeat = max(5, 3 * bench.repeat)
+    yield from _heading(f"Sending one message of 2 KB (medians of {repeat})")
+    rows: list[list[str]] = []
+    with sandbox("empty") as server:
+        for who, run in sending.costs(server, bench.directory, repeat):
+            rows.append([who, f"{run.wall:.3f} s", f"{run.cpu:.3f} s"])
+            wanted = {"ews-send": 0.5, "ews-send, into the outbox": 0.12}.get(who)
+            if wanted:
+                bench.aims.append(aim(who, f"< {wanted} s", f"{run.wall:.3f} s", met=run.wall < wanted))
+    yield from table.table(("", "wall", "CPU"), rows)
+
+
 CASES: dict[str, Callable[[Bench], Iterator[str]]] = {
     "mirror": mirror,
     "large": large,
@@ -248,4 +266,5 @@ CASES: dict[str, Callable[[Bench], Iterator[str]]] = {
     "large-message": large_message,
     "one-folder": one_folder,
     "many-folders": many_folders,
+    "send": send,
 }

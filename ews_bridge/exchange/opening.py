@@ -1,0 +1,36 @@
+"""A session such as exchangelib makes, without importing exchangelib: for a program that sends one request and ends.
+
+Importing exchangelib takes longer than all else that `ews-send` does. Headers, sign-in and adapter are those of
+exchangelib's `Protocol.create_session`; what it can do beyond Basic and NTLM is left to it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from typing import Any
+
+if TYPE_CHECKING:
+    from ews_bridge.exchange.session import Settings
+
+
+def session(settings: Settings) -> Any:
+    """A requests session that signs in by itself, with one connection and no retries."""
+    import requests
+    from requests.adapters import HTTPAdapter
+    from requests.auth import HTTPBasicAuth
+
+    secret = settings.secret if isinstance(settings.secret, str) else settings.secret()
+    made = requests.Session()
+    made.headers.update({"Content-Type": "text/xml; charset=utf-8", "Accept-Encoding": "gzip, deflate"})
+    made.headers["User-Agent"] = settings.user_agent
+    made.mount(settings.url, HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0, pool_block=True))
+    if settings.auth == "basic":
+        # requests would encode as Latin-1; browsers and Exchange agree on UTF-8.
+        made.auth = HTTPBasicAuth(settings.username.encode(), secret.encode())
+    else:
+        from requests_ntlm import HttpNtlmAuth
+
+        # An address is a name without a domain: the form that servers take it in.
+        name = "\\" + settings.username if settings.username.count("@") == 1 else settings.username
+        made.auth = HttpNtlmAuth(name, secret)
+    return made
