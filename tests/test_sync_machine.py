@@ -170,7 +170,10 @@ class Machine(RuleBasedStateMachine):
         ident = self.pick(side, index)
         if ident and self.world(side).items[ident].revision:
             self.world(side).change(ident, revision=self.world(side).fresh())
-            self.note(side, self.world(side).items[ident].content, ident)
+            content = self.world(side).items[ident].content
+            self.note(side, content, ident)
+            if TRASHED <= self.world(side).items[ident].flags:  # the wish may have been heard, and outweighed by an edit, before
+                self.intents[self.origin.get(content, content)] = None
 
     @rule(side=SIDES)
     def cursors_go_stale(self, side: Side) -> None:
