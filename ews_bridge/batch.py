@@ -185,7 +185,8 @@ def _copied(batch: Batch, stores: Stores, to: Side) -> Iterator[tuple[Step, Row 
     rest: list[Step] = []
     for step in batch.steps:
         assert isinstance(step, Copy)
-        if step.original.id not in copies and _is_copy(stores, step):
+        there = {(to, step.original.collection), (to.other, step.counterpart.collection)} <= stores.keys()
+        if there and step.original.id not in copies and _is_copy(stores, step):
             copies[step.original.id] = step
         else:
             rest.append(Create(step.row, to, step.source))

@@ -143,7 +143,9 @@ def revive(job: Job, items: Policy, report: Report) -> bool:
         dead, below = step.to.other, f"{step.target.key}/"
         others = (entry for row in job.state.folders() if row.number not in doomed and (entry := row[step.to]))
         within = plan(job.state.linked_in(step.row.number), items).steps
-        if any(isinstance(each, Create) and each.to is dead for each in within) or any(e.key.startswith(below) for e in others):
+        news = any(isinstance(each, Create) and each.to is dead for each in within)
+        # Only a server's folders need one that they are in; on disk a directory will do, and may be another folder's soon.
+        if news or (step.to is Side.REMOTE and any(entry.key.startswith(below) for entry in others)):
             doomed.discard(step.row.number)
             again.append(Create(step.row, dead, step.target))
     taken = [job.take(job.state, job.trees, step, report) for step in sorted(again, key=_depth)]

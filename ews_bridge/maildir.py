@@ -248,8 +248,8 @@ class Maildir:
 
     def _update(self, entry: Entry, content: Content, touched: set[str], file: str) -> Entry | Failed:
         path = self._index.at(file)
-        if not _current(entry, os.stat(path)):
-            return _edited(entry)
+        if not _current(entry, os.stat(path)) or (_wished(file) and Flag.TRASHED not in entry.flags):
+            return _edited(entry)  # also a wish to delete that came meanwhile: whoever plans must weigh it against the edit
         try:
             with self._written(self._fresh_name(), content) as (staged, info):
                 # Once more, as writing takes its time. The content can be read only once: there is no second try.
@@ -404,6 +404,10 @@ def _proven(cursor: str, now: Stamp) -> bool:
 
 def _current(entry: Entry, info: os.stat_result) -> bool:
     return entry.revision in ("", revision_of(info, frozenset({Flag.DRAFT})))
+
+
+def _wished(file: str) -> bool:
+    return Flag.TRASHED in flags_of(split(os.path.basename(file)).letters)
 
 
 def _edited(entry: Entry) -> Stale:

@@ -427,6 +427,24 @@ def test_an_edit_beats_a_deletion_both_ways(moment: Moment | None, it: Desk) -> 
     assert (subject(it), it.holds(9)) == ("mine", "Drafts:DS")
 
 
+@pytest.mark.parametrize("moment", [None, Moment("syncing"), Moment("GetItem")])
+def test_an_edit_beats_the_wish_to_delete_whenever_it_comes(moment: Moment | None, it: Desk) -> None:
+    outlook_edits(it, "theirs")
+
+    def wish() -> None:
+        rename(it.file(9), letters="DST")
+
+    if moment:
+        it.act_at(moment, wish)
+        it.sync()
+        assert it.acted
+    else:
+        wish()
+    it.settle()
+    assert (subject(it), it.holds(9)) == ("theirs", "Drafts:DS")
+    assert b"Subject: theirs" in it.file(9).read_bytes()
+
+
 def test_a_draft_that_is_sent_while_it_is_edited_here_is_kept_aside_or_kept(it: Desk) -> None:
     edit(it, "mine")
     item = next(item for item in it.place("Drafts").items.values())

@@ -104,7 +104,7 @@ class ExchangeTree:
             except bulk.StateLost:
                 pass
         # Everything anew, the special folders first: of a mailbox that was moved or made anew, their ids are others, too.
-        self._special = {}
+        self._special = {} if cursor else self._special
         self.special()
         nodes, _, state = self._changes("")
         yield Scan(self._entries(nodes), cursor=state, first=True, last=True)
