@@ -45,6 +45,9 @@ from ews_bridge.state import State
 #: Rounds at most; what is not quiet then (a reader that edits all the time) is left for the next run.
 ROUNDS = 6
 
+#: Looks at most after the first; each follows from something that changed during the one before.
+LOOKS = 4
+
 Place = tuple[Side, int]
 
 
@@ -94,22 +97,31 @@ def converge(job: Job, report: Report) -> None:
 
 
 def look(job: Job, places: Sequence[Place], report: Report) -> set[Place]:
-    """List these collections, and look a second time where somebody may have been at work meanwhile.
+    """List these collections, and look again where somebody may have been at work meanwhile, until nothing new shows.
 
     An item that one collection lost may be in another, listed before it came; one that seems to be in two places may have been
     moved after the first was listed. Returns the places that could not be listed to their end.
     """
     unseen = scan(job, places, job.stamps, report)
-    second = job.state.twins()
-    lost = job.state.lost()
-    if Side.LOCAL in lost:
-        second |= {place for place in job.stores if place[0] is Side.LOCAL}
-    stamps = job.stamps
-    if Side.REMOTE in lost:
-        stamps = job.probe()
-        second |= {place for place in job.stores if place[0] is Side.REMOTE and _due(job, place, stamps)}
-    unseen |= scan(job, [place for place in job.stores if place in second], stamps, Report())
-    for place in {*places, *second} - unseen:
+    looked = set(places)
+    for _ in range(LOOKS):
+        second = job.state.twins()
+        lost = job.state.lost()
+        if Side.LOCAL in lost:
+            second |= {place for place in job.stores if place[0] is Side.LOCAL}
+        stamps = job.stamps
+        if Side.REMOTE in lost:
+            stamps = job.probe()
+            second |= {place for place in job.stores if place[0] is Side.REMOTE and _due(job, place, stamps)}
+        again = [place for place in job.stores if place in second]
+        if not again:
+            break
+        before = job.state.fingerprint()
+        unseen |= scan(job, again, stamps, Report())
+        looked |= second
+        if job.state.fingerprint() == before:
+            break
+    for place in looked - unseen:
         _confirm(job, place)
     return unseen
 

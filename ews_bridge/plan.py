@@ -149,6 +149,8 @@ def restore_row(row: Row) -> list[Step]:
         return [Move(row, Side.LOCAL, local, remote)]
     if link and _edited(link.local, local):
         return [Conflict(row, local, remote)]
+    if link and _edited(link.remote, remote):
+        return [Update(row, Side.LOCAL, remote, local)]
     if local.flags - _WISH != remote.flags:
         return [Mark(row, Side.LOCAL, local, remote.flags)]
     fresh = base_of(local, remote, remote.flags | (local.flags & _WISH))

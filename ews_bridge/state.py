@@ -547,6 +547,15 @@ class State:
                     found.append(Loss(side, collection, losing, total))
         return found
 
+    def fingerprint(self) -> int:
+        """A number that is another one as soon as any item that differs shows up, goes or is found elsewhere."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT number, local_here, local_collection, local_id, remote_here, remote_collection, remote_id "
+                f"FROM item WHERE {_DIFFERS} AND folder = 0 ORDER BY number"
+            )
+            return hash(tuple(map(tuple, rows)))
+
     def lost(self) -> set[Side]:
         """The sides on which some linked item is missing."""
         with self._lock:

@@ -74,7 +74,7 @@ class Machine(RuleBasedStateMachine):
         ids = sorted(self.world(side).items)
         return ids[index % len(ids)] if ids else None
 
-    def note(self, side: Side, content: bytes, ident: str | None) -> None:
+    def note(self, side: Side, content: bytes, ident: str | None, *, wish: bool = False) -> None:
         """A user of that side did something to the item, which is now under that id there."""
         first = self.origin.get(content, content)
         before = self.intents.get(first)
@@ -83,7 +83,10 @@ class Machine(RuleBasedStateMachine):
             self.intents[first] = None
             return
         item = self.world(side).items[ident] if ident else None
-        flags = None if item is None or Flag.TRASHED in item.flags else item.flags
+        if item and Flag.TRASHED in item.flags and not wish:
+            self.intents[first] = None  # the wish to delete may have been heard before, and outweighed by an edit
+            return
+        flags = None if item is None or wish else item.flags
         self.intents[first] = Intent(side, item.content if item else content, flags, item.collection if item else 0)
 
     # ---- what users do
@@ -131,11 +134,12 @@ class Machine(RuleBasedStateMachine):
         ident = self.pick(Side.LOCAL, index)
         if ident:
             item = self.bench.local.items[ident]
+            wish = wanted and Flag.TRASHED not in item.flags
             self.bench.local.set_flags(ident, item.flags | TRASHED if wanted else item.flags - TRASHED)
             if wanted:
                 self.alive.discard(item.content)
                 self.gone.add(item.content)
-            self.note(Side.LOCAL, item.content, ident)
+            self.note(Side.LOCAL, item.content, ident, wish=wish)
 
     @rule(side=SIDES, index=st.integers(0, 9), collection=st.sampled_from(COLLECTIONS))
     def user_moves(self, side: Side, index: int, collection: int) -> None:
@@ -170,10 +174,7 @@ class Machine(RuleBasedStateMachine):
         ident = self.pick(side, index)
         if ident and self.world(side).items[ident].revision:
             self.world(side).change(ident, revision=self.world(side).fresh())
-            content = self.world(side).items[ident].content
-            self.note(side, content, ident)
-            if TRASHED <= self.world(side).items[ident].flags:  # the wish may have been heard, and outweighed by an edit, before
-                self.intents[self.origin.get(content, content)] = None
+            self.note(side, self.world(side).items[ident].content, ident)
 
     @rule(side=SIDES)
     def cursors_go_stale(self, side: Side) -> None:
