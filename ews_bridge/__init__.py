@@ -47,7 +47,7 @@ Import order, enforced by tests/test_architecture.py; each library has one home 
     2  state                                          SQLite
        maildir  maildir_index  mailtree  trash  disk  headers  lock      the local side
        outbox                                         messages on their way out
-       exchange/                                      the server's side: exchangelib, requests, lxml
+       exchange/                                      the server's side: requests, lxml
     3  batch  apply  converge  folders                steps and rounds, over stores of any kind
     4  signin  binding  delivery  sync  overview               one account
     5  cli/                                           click; the error boundary

@@ -39,11 +39,11 @@ def check(state: State, account: Account, mail: MailSection, *, refill: bool, wr
             hint=f"put it back; or, to begin anew with both sides as they are, move {account.state_dir} away",
         )
     generation = int(state.get("generation") or 0)
-    if state.linked():
+    if state.any_linked():
         _refuse_strange(mail, marker, identity)
-    if state.linked() and not refill:
+    if state.any_linked() and not refill:
         _refuse_missing(mail, marker, generation)
-    if not state.linked() and marker is not None and marker.mailbox != facts["mailbox"]:
+    if not state.any_linked() and marker is not None and marker.mailbox != facts["mailbox"]:
         raise Refused(
             f"the mail directory {mail.path} mirrors another mailbox ({marker.mailbox or 'not known'})",
             hint=f"choose another path; or, if its mail is to go into this mailbox, remove {mail.path}/{mailtree.MARKER}",
@@ -62,7 +62,7 @@ def _told(state: State, account: Account, mail: MailSection, marker: Marker | No
     """What is odd and can be lived with: a state that is lost, or older than the tree."""
     if marker is None:
         return Bound()
-    if not state.linked() and marker.account != identity:
+    if not state.any_linked() and marker.account != identity:
         what = (
             f"{mail.path} was synced before, with a state that is not in {account.state_dir} (lost, or the account was renamed)"
         )

@@ -1,6 +1,6 @@
 """`ews-send`: a sendmail that sends through Exchange. argv → account → envelope → outbox → server.
 
-No click, and nothing of exchangelib or lxml before a request is made: mutt waits for this program. One line on stderr for
+No click, and nothing of requests or lxml before a request is made: mutt waits for this program. One line on stderr for
 each thing that is to be said, since mail readers show it as it comes; exit codes as in sysexits.h. 0 says that the server has
 the message, or that it is safely on disk and will be sent: never less.
 """

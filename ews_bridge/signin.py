@@ -25,7 +25,6 @@ from ews_bridge.config import MailSection
 from ews_bridge.errors import CannotCreate
 from ews_bridge.errors import ConfigError
 from ews_bridge.errors import SignInRefused
-from ews_bridge.exchange import opening
 from ews_bridge.exchange.session import Connection
 from ews_bridge.exchange.session import Settings
 
@@ -51,7 +50,7 @@ def connected(account: Account, *, brief: bool = False) -> Iterator[Connection]:
         )
     settings = _settings(account, secret)
     settings = replace(settings, patience=2.0) if brief else settings
-    with Connection(settings, opener=opening.session if brief else None) as connection:
+    with Connection(settings) as connection:
         try:
             yield connection
         except SignInRefused:

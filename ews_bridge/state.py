@@ -674,6 +674,11 @@ class State:
         with self._transaction() as db:
             db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(facts.items()))
 
+    def any_linked(self) -> bool:
+        """Whether any item (not folder) is linked."""
+        with self._lock:
+            return bool(self._db.execute("SELECT EXISTS (SELECT 1 FROM item WHERE folder = 0 AND linked)").fetchone()[0])
+
     def linked(self) -> int:
         """How many items (not folders) are linked."""
         with self._lock:

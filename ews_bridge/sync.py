@@ -138,8 +138,15 @@ def _run(account: Account, options: Options, progress: Progress, state: State, c
     local = MailTree(str(mail.path), layout=mail.layout, trash=kept, host=_host())
     remote = signin.exchange_tree(connection, state, delete=mail.delete)
     trees: dict[Side, MailTree | ExchangeTree] = {Side.LOCAL: local, Side.REMOTE: remote}
-    with ThreadPoolExecutor(2 * account.connections) as workers:
+    with ThreadPoolExecutor(_width(account)) as workers:
         yield Run(account, mail, options, progress, state, trees, remote, workers, name)
+
+
+def _width(account: Account) -> int:
+    """Batches at work at once: one for each connection, and two whose files are being written. More cost memory (an arena of the
+    allocator for each thread) and gain nothing.
+    """
+    return account.connections + 2
 
 
 def _host() -> str:
@@ -262,7 +269,7 @@ def _tools(run: Run, stores: Stores) -> apply.Tools:
         state=run.state,
         stores=stores,
         workers=run.workers,
-        width=2 * run.account.connections,
+        width=_width(run.account),
         new_token=lambda: secrets.token_hex(10),
         aside=lambda row, content: _keep_aside(run, row, content),
         now=_now,

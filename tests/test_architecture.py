@@ -46,7 +46,6 @@ BESIDE = {
 HOMES = {
     "sqlite3": ("state.py", "sandbox/"),
     "click": ("cli/",),
-    "exchangelib": ("exchange/",),
     "requests": ("exchange/",),
     "requests_ntlm": ("exchange/",),
     "urllib3": ("exchange/",),

@@ -19,7 +19,6 @@ import pytest
 
 from ews_bridge.errors import BadMessage
 from ews_bridge.exchange import asking
-from ews_bridge.exchange import opening
 from ews_bridge.exchange import sending
 from ews_bridge.exchange.session import Connection
 from ews_bridge.exchange.session import Settings
@@ -206,7 +205,7 @@ def test_a_server_that_would_mail_others_sends_nothing(server: Running) -> None:
     item = f"<t:Message><t:MimeContent>{mime}</t:MimeContent>{token}</t:Message>"
     server.post(f'<m:CreateItem MessageDisposition="SaveOnly"><m:Items>{item}</m:Items></m:CreateItem>')
     settings = Settings(server.url, "alice@example.test", "alice@example.test", "secret", auth="basic")
-    with Connection(settings, opener=opening.session) as connection:
+    with Connection(settings) as connection:
         draft = sending.look(connection, "mine")
         assert draft is not None
         assert draft.place == "drafts"

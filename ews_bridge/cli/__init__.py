@@ -1,6 +1,6 @@
 """The command line: parse → call → print. One file per command, imported only when that command runs.
 
-What a command needs of the engine it imports itself, when it runs: `--help` must not wait for exchangelib.
+What a command needs of the engine it imports itself, when it runs: `--help` must not wait for requests or lxml.
 
     __init__.py   the program and its commands      options.py    the options that stand before or after a command
     boundary.py   errors → words and exit codes     output.py     what is printed, for people and as JSON

@@ -1,9 +1,9 @@
-"""The Exchange side of the bridge: the only code that knows exchangelib, requests, lxml and the words of EWS.
+"""The Exchange side of the bridge: the only code that knows requests, lxml and the words of EWS.
 
 session.py   settings → connection: sign-in, worker connections, back-off, retries
 faults.py    the one error map: HTTP statuses, SOAP faults and lost connections → our errors
 soap.py      envelopes and what comes back in them; XML that servers get wrong
-opening.py   a session for a program that cannot wait for exchangelib
+opening.py   a requests session that signs in
 asking.py    the text of the requests
 bulk.py      the fast path: pages of changes and batches of MIME, without models
 mail.py      pure: server properties ⇄ entries and flags

@@ -1,13 +1,16 @@
-"""A session such as exchangelib makes, without importing exchangelib: for a program that sends one request and ends.
+"""A session such as exchangelib makes, without exchangelib: importing it takes longer than all else that `ews-send`, or a sync
+of a quiet mailbox, does (0.3 s and 25 MB, measured by `make bench`).
 
-Importing exchangelib takes longer than all else that `ews-send` does. Headers, sign-in and adapter are those of
-exchangelib's `Protocol.create_session`; what it can do beyond Basic and NTLM is left to it.
+Headers, sign-in and adapter are those of exchangelib's `Protocol.create_session`.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
+
+from ews_bridge.errors import ConfigError
 
 if TYPE_CHECKING:
     from ews_bridge.exchange.session import Settings
@@ -19,6 +22,8 @@ def session(settings: Settings) -> Any:
     from requests.adapters import HTTPAdapter
     from requests.auth import HTTPBasicAuth
 
+    if settings.ca_file and not Path(settings.ca_file).exists():
+        raise ConfigError(f"ca_file: {settings.ca_file} does not exist")
     secret = settings.secret if isinstance(settings.secret, str) else settings.secret()
     made = requests.Session()
     made.headers.update({"Content-Type": "text/xml; charset=utf-8", "Accept-Encoding": "gzip, deflate"})

@@ -1,7 +1,7 @@
 """Settings → an open connection to one mailbox's server: sign-in, worker connections, back-off, and what is asked again.
 
-The sessions (authentication, headers, one TCP connection each) are exchangelib's. Its pool and retry loop are not used: the
-pool deadlocks under throttling, the loop sends writes twice and wrong passwords for an hour (research exchangelib.md §5.5 f.).
+The sessions (authentication, headers, one TCP connection each) are made by `opening.py` as exchangelib makes its own. Not so its
+pool, which deadlocks under throttling, and its retry loop, which sends writes twice and wrong passwords for an hour.
 
 Must never do: send a write a second time; send a refused password a second time.
 """
@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import field
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 from typing import Literal
@@ -31,6 +30,7 @@ from ews_bridge.errors import ConfigError
 from ews_bridge.errors import EwsBridgeError
 from ews_bridge.errors import Unavailable
 from ews_bridge.exchange import faults
+from ews_bridge.exchange import opening
 from ews_bridge.exchange import soap
 
 T = TypeVar("T")
@@ -83,8 +83,8 @@ class _Line:
 class Connection:
     """Opens lines to the server as they are needed, at most `settings.connections`; safe to use from several threads.
 
-    `sleep` and `clock` are for tests. Nothing is sent before the first `ask`. `opener` makes the sessions in exchangelib's place.
-    `server_time` is what the server's clock showed, in seconds since the epoch, when the last request was sent (0: unknown).
+    `sleep` and `clock` are for tests. Nothing is sent before the first `ask`. `server_time` is what the server's clock showed, in
+    seconds since the epoch, when the last request was sent (0: unknown).
     """
 
     def __init__(
@@ -93,10 +93,8 @@ class Connection:
         *,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
-        opener: Callable[[Settings], Any] | None = None,
     ) -> None:
         self.settings = settings
-        self._opener = opener
         self.requests = 0
         self.server_time = 0.0
         self._sleep = sleep
@@ -109,7 +107,6 @@ class Connection:
         self._idle: list[_Line] = []
         self._quiet_until = 0.0
         self._version = 0
-        self._protocol: Any = None
         self._name = urlsplit(settings.url).hostname or settings.url
 
     def __enter__(self) -> Self:
@@ -221,7 +218,7 @@ class Connection:
                 line.session.close()
                 line = None
             if line is None:
-                line = _Line(self._open())
+                line = _Line(opening.session(self.settings))
             try:
                 yield line
             except BaseException:
@@ -273,55 +270,9 @@ class Connection:
         self.server_time = email.utils.mktime_tz(date) - (self._clock() - began) if date else 0.0
         return body
 
-    def _open(self) -> Any:
-        """A requests session of exchangelib's making; imports it (0.35 s) when the first is needed."""
-        from requests.auth import HTTPBasicAuth
-
-        if self._opener is not None:
-            return self._opener(self.settings)
-        with self._lock:
-            if self._protocol is None:
-                self._protocol = _protocol(self.settings)
-            protocol = self._protocol
-        session = protocol.create_session()
-        if self.settings.auth == "basic":
-            # requests would encode as Latin-1; browsers and Exchange agree on UTF-8.
-            credentials = protocol.credentials
-            session.auth = HTTPBasicAuth(credentials.username.encode(), credentials.password.encode())
-        return session
-
 
 def _hear(body: bytearray) -> None:
     soap.messages(soap.parse(body))
-
-
-def _protocol(settings: Settings) -> Any:
-    """exchangelib's Protocol with everything said explicitly, so that it asks the server nothing by itself.
-
-    Made by `type.__call__`, because its metaclass would give back an earlier one for the same address (§5.4).
-    """
-    from exchangelib.configuration import Configuration
-    from exchangelib.credentials import Credentials
-    from exchangelib.protocol import FailFast
-    from exchangelib.protocol import Protocol
-    from exchangelib.transport import BASIC
-    from exchangelib.transport import NTLM
-    from exchangelib.version import EXCHANGE_2013_SP1
-    from exchangelib.version import Version
-
-    if settings.ca_file and not Path(settings.ca_file).exists():
-        raise ConfigError(f"ca_file: {settings.ca_file} does not exist")
-    secret = settings.secret if isinstance(settings.secret, str) else settings.secret()
-    config = Configuration(
-        service_endpoint=settings.url,
-        credentials=Credentials(settings.username, secret),
-        auth_type={"basic": BASIC, "ntlm": NTLM}[settings.auth],
-        version=Version(build=EXCHANGE_2013_SP1),
-        retry_policy=FailFast(),
-        max_connections=settings.connections,
-    )
-    kind = type("BridgeProtocol", (Protocol,), {"USERAGENT": settings.user_agent, "TIMEOUT": settings.timeout})
-    return type.__call__(kind, config=config)
 
 
 @contextmanager
