@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.bench.running import machine
 
 def main() -> int:
     given = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the sandbox ends, and directories go
     # Below /var/tmp, which is a disk where /tmp may be memory.
     bench = Bench(given.directory, given.repeat or (1 if given.quick else 3), 20 if given.quick else 1)
     written: list[str] = []
