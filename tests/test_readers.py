@@ -165,6 +165,9 @@ def _on_screen(user: Inside, command: str, last: str, keys: str) -> str:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             time.sleep(0.1)
+            if time.monotonic() > deadline - 25:  # it was quicker than the terminal, and did not hear of its size
+                width = 181 if int(time.monotonic()) % 2 else 180
+                subprocess.run((*tmux, "resize-window", "-x", str(width), "-y", "60"), check=True)
             now = subprocess.run((*tmux, "capture-pane", "-p"), capture_output=True, text=True, check=True).stdout
             if now == shown and last in now:
                 break
