@@ -138,7 +138,7 @@ def _confirm(job: Job, place: Place) -> None:
 
 
 def _due(job: Job, place: Place, stamps: Mapping[int, str], *, day: int = 86400) -> bool:
-    """A server's collection whose stamp has not moved is not listed, except once a day (design: Quiet folders cost nothing)."""
+    """A server's collection whose stamp has not moved is not listed, except once a day."""
     side, collection = place
     stamp = stamps.get(collection, "")
     if side is Side.LOCAL or not stamp:

@@ -217,7 +217,7 @@ def allowed(step: Step, policy: Policy) -> bool:
 def refused(losing: int, total: int, share: float) -> bool:
     """The guard: would a collection of `total` items that loses `losing` of them look like an accident?
 
-    It would when it loses all of five or more, or more than 20 that are also more than `share` of it (design: Guards).
+    It would when it loses all of five or more, or more than 20 that are also more than `share` of it.
     """
     return (losing >= total and total >= 5) or (losing > 20 and losing > share * total)
 

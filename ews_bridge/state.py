@@ -324,7 +324,7 @@ class State:
         """Join what is one item: a loss and a new entry of one side (a move), a new entry of each side (the same item).
 
         Returns how many were joined. Candidates must have the same key, and the same Date where both are known; hints decide
-        between several, then they are taken one to one (design: Moves). Without a key only an equal hint counts. What
+        between several, then they are taken one to one. Without a key only an equal hint counts. What
         both sides lost is over, and what one of them has new under its key is another item.
         """
         with self._transaction():

@@ -54,7 +54,7 @@ from ews_bridge.model import Step
 from ews_bridge.state import State
 from ews_bridge.store import Store
 
-#: Folders in which losing everything is ordinary: no guard stands before them (design: Guards).
+#: Folders in which losing everything is ordinary: no guard stands before them.
 UNGUARDED = ("deleteditems", "junkemail")
 
 

@@ -1,7 +1,6 @@
 """The text of the requests. Pure: ids, names and values in, XML out, in the order that the schema wants.
 
-Written as text instead of with exchangelib's models, which add fields that override those of a message (research
-exchangelib.md §3.2).
+Written as text instead of with exchangelib's models, which add fields that override those of a message.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from xml.sax.saxutils import escape
 #: The token of an item that we created, as a named property in a set of our own: it says which creation an item came from.
 #: CopyItem copies it, MoveItem keeps it. Random (RFC 4122 version 4), fixed for ever, lower case as Akonadi writes its own.
 TOKEN_SET = "5b0c1e52-94f3-4c0e-8a7d-3f6b1f0d2ac7"
-#: Where Akonadi's EWS resource keeps the flags that Exchange has no field for (research akonadi.md §1.1).
+#: Where Akonadi's EWS resource keeps the flags that Exchange has no field for.
 AKONADI_SET = "9bf757ae-69b5-4d8a-bf1d-2dd0c0871a28"
 
 TOKEN = f'<t:ExtendedFieldURI PropertySetId="{TOKEN_SET}" PropertyName="Token" PropertyType="String"/>'

@@ -1,7 +1,7 @@
 """The fast path: pages of changes, folder listings and batches of MIME, straight from the bytes of the answer.
 
 MIME is cut out of an answer by a byte scan before XML parsing, decoded once in pieces and given LF line ends on the way
-(58 times faster than models, research exchangelib.md §2). A batch never fails as a whole: what goes wrong for one item stays
+(58 times faster than models). A batch never fails as a whole: what goes wrong for one item stays
 with that item, and a batch that the server cannot answer is halved until the item is found.
 
 Must never do: lose an item without a word; take a short answer for a whole one.
@@ -38,7 +38,7 @@ UNKNOWN_SIZE = 64_000
 SYNC_PAGE = 512
 #: The most that FindFolder gives in one page.
 FIND_PAGE = 1000
-#: GetFolder in batches of so many (research akonadi.md §4, bug #2).
+#: GetFolder in batches of so many (as Akonadi's EWS resource does since its bug #2).
 FOLDER_BATCH = 50
 
 GONE = frozenset({"ErrorItemNotFound", "ErrorObjectNotFound"})

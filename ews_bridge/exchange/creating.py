@@ -37,10 +37,10 @@ Results = Iterator[tuple[Entry, Entry | Failed]]
 
 CREATE_ITEMS = 50
 CREATE_BYTES = 4_000_000
-#: FindItem with a restriction gives at most 250 results (protocol.md B9).
+#: FindItem with a restriction gives at most 250 results.
 FIND_TOKENS = 50
 TRIES = 4
-#: So many bytes may be beyond what the server takes (limits from 10 MB to 64 MB are usual, protocol.md B11).
+#: So many bytes may be beyond what the server takes (limits from 10 MB to 64 MB are usual).
 LARGE = 8_000_000
 
 #: What passes by itself, said of one item.

@@ -11,7 +11,7 @@
     any other SOAP fault                                Fault                   no
 
 `Lost` says that nothing, or not everything, came back: after a write its outcome is unknown. `Fault` is the server's own
-word on the whole request. Sources: research protocol.md B11, B12, B14; exchangelib.md §5.5.
+word on the whole request.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@
     T     nothing: a request to delete, carried out as such                      never
 
 0x1081 holds only the last verb, Akonadi's list holds both: a message that is R and P has its last verb there and both words
-here. Other words in the list (`$TODO`, keywords) belong to others and are kept (research akonadi.md §1.8).
+here. Other words in the list (`$TODO`, keywords) belong to others and are kept.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def system_time(when: float) -> str:
 def creation(flags: Flags, token: str, *, sent: float, received: float) -> str:
     """The properties of a new message, in the order of the schema, as they stand behind its MimeContent.
 
-    0x0E07 says read and unsent, and only at creation: without it every new item is a draft (research protocol.md B4). The times
+    0x0E07 says read and unsent, and only at creation: without it every new item is a draft. The times
     are given for what is no draft, because the server would put its own.
     """
     draft = Flag.DRAFT in flags

@@ -1,8 +1,8 @@
 """Giving a message to the server to send, once, and finding out afterwards whether it has it.
 
 The request carries the message byte for byte (MimeContent), our token as an extended property, and beside the message only
-the recipients that no header names (BccRecipients): the server's conversion of MIME decides about everything else
-(research exchangelib.md §3.2). Elements for recipients override what the MIME says, also when they are empty; that is how
+the recipients that no header names (BccRecipients): the server's conversion of MIME decides about everything else.
+Elements for recipients override what the MIME says, also when they are empty; that is how
 evolution-ews resends. Where the headers name people who must not get the message, a server that did otherwise would mail
 them: such a message is first saved as a draft, its recipients are read back, and only if they are those of the envelope it is
 sent (SendItem).

@@ -1,7 +1,7 @@
 """Envelopes, and what comes back in them. Knows how servers and items break XML; knows nothing of connections.
 
 No entity is ever expanded and no document type accepted. Characters that XML forbids are dropped before parsing: one odd
-subject must not cost the page it stands on (research exchangelib.md §1.6).
+subject must not cost the page it stands on.
 """
 
 from __future__ import annotations

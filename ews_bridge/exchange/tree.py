@@ -239,7 +239,7 @@ class ExchangeTree:
     def _changes(self, state: str) -> tuple[dict[str, _Node], dict[str, None], str]:
         """Everything since a state: (changed folders, those that are gone, the new state).
 
-        Some servers answer HTTP 500 to this with properties: then the ids, and the properties in batches (akonadi.md §4).
+        Some servers answer HTTP 500 to this with properties: then the ids, and the properties in batches.
         """
         try:
             return self._pages(state, asking.FOLDER_FIELDS, tries=2)
