@@ -1,6 +1,7 @@
 """What makes a write durable: the few operations that the local stores share.
 
-Order is everything here: the file is synced, then renamed, then its directory is synced; only then may a link claim it. Nothing here ever overwrites a file that it did not write itself.
+Order is everything here: the file is synced, then renamed, then its directory is synced; only then may a link claim it.
+Nothing here ever overwrites a file that it did not write itself.
 """
 
 import contextlib
