@@ -157,6 +157,8 @@ def _on_screen(user: Inside, command: str, last: str, keys: str) -> str:
     """What a terminal shows of a program, once `last` stands on it and nothing moves; `keys` end it."""
     socket = str(user.home / "tmux")
     environment = {**user.environment(), "LC_ALL": "C.UTF-8", "TERM": "xterm-256color"}
+    for size in ("LINES", "COLUMNS"):  # where they are set, curses believes them and not the terminal
+        environment.pop(size, None)
     tmux = ("tmux", "-S", socket)
     start = (*tmux, "-u", "-f", "/dev/null", "new-session", "-d", "-x", "180", "-y", "60", command)
     subprocess.run(start, env=environment, check=True)
