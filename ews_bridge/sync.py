@@ -168,7 +168,9 @@ def _outbox(run: Run, connection: Connection) -> None:
 
 def _policy(run: Run, rows: Sequence[Row] = ()) -> Policy:
     """What this run may do, with these folders."""
-    read_only = {row.number for row in rows if (e := row.remote or row.local) and _matches(e.key, run.mail.read_only)}
+    read_only = {
+        row.number for row in rows if (e := row.remote or row.local) and folder_trees.included(e.key, run.mail.read_only)
+    }
     return Policy(
         writes=run.options.writes,
         refill=run.options.refill,
@@ -176,10 +178,6 @@ def _policy(run: Run, rows: Sequence[Row] = ()) -> Policy:
         since=_now() - run.mail.since if run.mail.since else 0,
         max_size=run.mail.max_size,
     )
-
-
-def _matches(path: str, patterns: Sequence[str]) -> bool:
-    return folder_trees.included(path, patterns)
 
 
 def _trees(run: Run) -> list[Failure]:
