@@ -1,0 +1,113 @@
+"""The contract of the codecs: what one kind of item (event, task, contact) is on the server, and as a file.
+
+Pure: elements and bytes in, bytes and XML out; no connection, no clock, no paths. Who carries the requests out, and in which
+order, is `items.py`. A codec never drops what it does not understand: what has no home on the server travels in a property of
+ours (`LEFTOVER`) and stands in the file again when it comes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Protocol
+
+from lxml import etree
+
+from ews_bridge.exchange import asking
+
+#: What a file says and Exchange has no field for: lines of the file, as they stood.
+LEFTOVER = f'<t:ExtendedFieldURI PropertySetId="{asking.TOKEN_SET}" PropertyName="Leftover" PropertyType="String"/>'
+#: The UID of the file, where the server has no place for it (contacts, tasks).
+UID = f'<t:ExtendedFieldURI PropertySetId="{asking.TOKEN_SET}" PropertyName="Uid" PropertyType="String"/>'
+
+
+@dataclass(frozen=True, slots=True)
+class Companions:
+    """What else must be fetched before an item can be rendered: the ids of its changed occurrences and of its attachments."""
+
+    occurrences: tuple[str, ...] = ()
+    attachments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All of the server's that one file is made of.
+
+    `element` is the item (of a series: the recurring master; of single invitations to one series: the first of them), `parts`
+    the changed occurrences, `files` the contents of attachments by their id. All as GetItem and GetAttachment answer them.
+    """
+
+    element: etree._Element
+    parts: tuple[etree._Element, ...] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file to be attached. `photo`: the picture of a contact (IsContactPhoto)."""
+
+    name: str
+    content_type: str
+    data: bytes
+    photo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """One occurrence of a series to change: its place in the series, from 1, and the field updates; "" deletes it."""
+
+    index: int
+    updates: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What must be written. `xml`: of a new item the content of its element, in the order of the schema; of one that is there
+    the field updates (SetItemField, DeleteItemField), of what differs only and "" when nothing does. `occurrences`,
+    `attach` and `detach` (attachment ids) follow it. `mailed`: who would be told of it, were meeting mail allowed.
+    """
+
+    xml: str = ""
+    occurrences: tuple[Occurrence, ...] = ()
+    attach: tuple[Attachment, ...] = ()
+    detach: tuple[str, ...] = ()
+    mailed: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.xml or self.occurrences or self.attach or self.detach)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a file says: its UID, a digest that two files share exactly when they mean the same, and a name for people."""
+
+    uid: str
+    meaning: str
+    label: str
+
+
+class Form(Protocol):
+    """One kind of item. Raises `BadItem`, with what and why, for what cannot be converted; nothing else."""
+
+    #: The container class of its folders ("IPF.Task"), and the ending of its files (".ics").
+    folder_class: str
+    suffix: str
+
+    def fields(self) -> str:
+        """What GetItem is to be asked for, as AdditionalProperties."""
+
+    def companions(self, element: etree._Element) -> Companions:
+        """What else belongs to this item."""
+
+    def render(self, snapshot: Snapshot) -> bytes:
+        """The file. The same item gives the same bytes."""
+
+    def read(self, data: bytes) -> Said:
+        """What a file says, wherever it comes from. `BadItem` when it is no such file."""
+
+    def creation(self, data: bytes) -> tuple[str, Changes]:
+        """The element's name ("Task") and its content; `BadItem` for what Exchange cannot hold, by name."""
+
+    def changes(self, snapshot: Snapshot, data: bytes) -> Changes:
+        """What takes the item to what the file says. Fields that the file says nothing new about are not touched."""
