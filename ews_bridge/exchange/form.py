@@ -7,6 +7,7 @@ ours (`LEFTOVER`) and stands in the file again when it comes back.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
@@ -15,11 +16,25 @@ from typing import Protocol
 from lxml import etree
 
 from ews_bridge.exchange import asking
+from ews_bridge.exchange import mail
+from ews_bridge.exchange import soap
 
 #: What a file says and Exchange has no field for: lines of the file, as they stood.
 LEFTOVER = f'<t:ExtendedFieldURI PropertySetId="{asking.TOKEN_SET}" PropertyName="Leftover" PropertyType="String"/>'
 #: The UID of the file, where the server has no place for it (contacts, tasks).
 UID = f'<t:ExtendedFieldURI PropertySetId="{asking.TOKEN_SET}" PropertyName="Uid" PropertyType="String"/>'
+#: What `uid` reads.
+UID_FIELDS = UID + asking.SEARCH_KEY
+
+
+def uid(element: etree._Element) -> str:
+    """The UID of an item for which the server has none: that of the file it came from; else made of PidTagSearchKey 0x300B, which
+    stays the same for as long as the item lives, wherever it is moved. To be asked for with `UID_FIELDS`.
+    """
+    properties = mail.extended(element)
+    if given := mail.first(properties, (asking.TOKEN_SET, "Uid")):
+        return given
+    return base64.b64decode(mail.first(properties, 0x300B)).hex() or soap.attribute(element, "ItemId", "Id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +95,16 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a file says: its UID, a digest that two files share exactly when they mean the same, and a name for people."""
+    """What a file says: its UID, a digest that two files share exactly when they mean the same, and a name for people.
+
+    `ended`: when it was over for good (a task completed, a series run out), in seconds since the epoch; 0: it is not, or never.
+    What ended long ago may be left out of the window that the settings call `since`.
+    """
 
     uid: str
     meaning: str
     label: str
+    ended: int = 0
 
 
 class Form(Protocol):
