@@ -11,6 +11,7 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
+from types import MappingProxyType
 from typing import Protocol
 
 from lxml import etree
@@ -23,6 +24,8 @@ from ews_bridge.exchange import soap
 LEFTOVER = f'<t:ExtendedFieldURI PropertySetId="{asking.TOKEN_SET}" PropertyName="Leftover" PropertyType="String"/>'
 #: The UID of the file, where the server has no place for it (contacts, tasks).
 UID = f'<t:ExtendedFieldURI PropertySetId="{asking.TOKEN_SET}" PropertyName="Uid" PropertyType="String"/>'
+#: No other items (see `Form.creation`).
+NOTHING: Mapping[str, etree._Element] = MappingProxyType({})
 #: What `uid` reads.
 UID_FIELDS = UID + asking.SEARCH_KEY
 
@@ -39,10 +42,15 @@ def uid(element: etree._Element) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Companions:
-    """What else must be fetched before an item can be rendered: the ids of its changed occurrences and of its attachments."""
+    """What else must be fetched before an item can be rendered: the ids of its changed occurrences and of its attachments.
+
+    `members`: the ids of the contacts that a distribution list holds. Fetched like occurrences, into `parts`; one that is gone
+    is left out, and the list is rendered without it.
+    """
 
     occurrences: tuple[str, ...] = ()
     attachments: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +105,8 @@ class Changes:
 class Said:
     """What a file says: its UID, a digest that two files share exactly when they mean the same, and a name for people.
 
+    `members`: the UIDs of the items that it refers to, as a group of contacts does. Their elements, where the server has them, are
+    handed to `creation` and `changes` as `others`.
     `ended`: when it was over for good (a task completed, a series run out), in seconds since the epoch; 0: it is not, or never.
     What ended long ago may be left out of the window that the settings call `since`.
     """
@@ -105,6 +115,7 @@ class Said:
     meaning: str
     label: str
     ended: int = 0
+    members: tuple[str, ...] = ()
 
 
 class Form(Protocol):
@@ -126,8 +137,11 @@ class Form(Protocol):
     def read(self, data: bytes) -> Said:
         """What a file says, wherever it comes from. `BadItem` when it is no such file."""
 
-    def creation(self, data: bytes) -> tuple[str, Changes]:
-        """The element's name ("Task") and its content; `BadItem` for what Exchange cannot hold, by name."""
+    def creation(self, data: bytes, others: Mapping[str, etree._Element] = NOTHING) -> tuple[str, Changes]:
+        """The element's name ("Task") and its content; `BadItem` for what Exchange cannot hold, by name.
 
-    def changes(self, snapshot: Snapshot, data: bytes) -> Changes:
+        `others`: the elements of `Said.members`, by their UIDs, as far as the server has them.
+        """
+
+    def changes(self, snapshot: Snapshot, data: bytes, others: Mapping[str, etree._Element] = NOTHING) -> Changes:
         """What takes the item to what the file says. Fields that the file says nothing new about are not touched."""
