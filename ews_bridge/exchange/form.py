@@ -105,8 +105,8 @@ class Changes:
 class Said:
     """What a file says: its UID, a digest that two files share exactly when they mean the same, and a name for people.
 
-    `members`: the UIDs of the items that it refers to, as a group of contacts does. Their elements, where the server has them, are
-    handed to `creation` and `changes` as `others`.
+    `members`: the UIDs of the items that it refers to, as a group of contacts does. Their elements, where the server has them,
+    are handed to `creation` and `changes` as `others`.
     `ended`: when it was over for good (a task completed, a series run out), in seconds since the epoch; 0: it is not, or never.
     What ended long ago may be left out of the window that the settings call `since`.
     """
