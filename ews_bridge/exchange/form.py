@@ -78,10 +78,15 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """One occurrence of a series to change: its place in the series, from 1, and the field updates; "" deletes it."""
+    """One occurrence of a series to change: its place in the series, from 1, and the field updates; "" deletes it.
+
+    `id`: of what is an item of its own already (a changed occurrence, a single invitation to a series), its id; then the place
+    may be unknown (0). Where the master's own update drops the changed occurrences (`Recurrence` is set), there is no id.
+    """
 
     index: int
     updates: str
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,8 @@ class Changes:
     """What must be written. `xml`: of a new item the content of its element, in the order of the schema; of one that is there
     the field updates (SetItemField, DeleteItemField), of what differs only and "" when nothing does. `occurrences`,
     `attach` and `detach` (attachment ids) follow it. `mailed`: who would be told of it, were meeting mail allowed.
+    `answer`: what the file's owner now says to the invitation of somebody else ("AcceptItem", "TentativelyAcceptItem",
+    "DeclineItem"), to be given on the item itself and without a mail.
     """
 
     xml: str = ""
@@ -96,9 +103,10 @@ class Changes:
     attach: tuple[Attachment, ...] = ()
     detach: tuple[str, ...] = ()
     mailed: tuple[str, ...] = ()
+    answer: str = ""
 
     def __bool__(self) -> bool:
-        return bool(self.xml or self.occurrences or self.attach or self.detach)
+        return bool(self.xml or self.occurrences or self.attach or self.detach or self.answer)
 
 
 @dataclass(frozen=True, slots=True)
