@@ -130,7 +130,7 @@ def show_attachment(parent: Element, item: Item, number: int, *, full: bool) -> 
 
 def attachment_id(item: Item, number: int) -> str:
     folder = item.folder.key if item.folder else 0
-    return ids.ews_id(item.mailbox.guid, ids.entry_id(item.mailbox.replica, folder, item.key), number)
+    return ids.ews_id(item.mailbox.guid, ids.entry_id(item.mailbox.replica, folder, item.key), number, item.occurrence or None)
 
 
 def show_attachments(item: Item, parent: Element, look: Look) -> None:
