@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import pytest
 from exchangelib import EWSDate
 from exchangelib import FileAttachment
-from exchangelib.errors import ErrorInvalidPropertySet
 from exchangelib.indexed_properties import EmailAddress
 from exchangelib.indexed_properties import ImAddress
 from exchangelib.indexed_properties import PhoneNumber
@@ -109,7 +108,7 @@ def test_a_contact_comes_back_as_it_was_written(office: Office) -> None:
     assert (read.file_as, read.file_as_mapping) == ("Hopper, Grace Brewster", "LastCommaFirst")
     assert read.contact_source == "Store" and read.item_class == "IPM.Contact" and read.subject == "Grace Hopper"
     assert [found.id for found in office.alice.contacts.filter(surname="Hopper", company_name__contains="av")] == [written.id]
-    assert list(office.alice.contacts.all().only("email_addresses"))[0].email_addresses == written.email_addresses
+    assert next(iter(office.alice.contacts.all().only("email_addresses"))).email_addresses == written.email_addresses
 
 
 def test_each_field_is_changed_and_taken_away_by_itself(office: Office) -> None:
