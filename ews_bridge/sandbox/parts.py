@@ -124,7 +124,7 @@ def show_attachment(parent: Element, item: Item, number: int, *, full: bool) -> 
         put(element, t("LastModifiedTime"), format_time(item.modified))
         put(element, t("IsInline"), "true" if found.inline else "false")
         if not found.message:
-            put(element, t("IsContactPhoto"), "false")
+            put(element, t("IsContactPhoto"), "true" if found.photo else "false")
     return element
 
 
