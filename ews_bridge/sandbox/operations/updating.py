@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lxml import etree
 
+from .. import appointments
 from .. import content
 from .. import elements
 from .. import fields
@@ -31,6 +32,7 @@ from ..shapes import EXTENDED_URI
 from ..shapes import INDEXED_URI
 from ..shapes import put_item_id
 from ..store import Item
+from . import scheduling
 from .call import Call
 from .creating import send_existing
 from .replies import Answer
@@ -71,12 +73,19 @@ def _update(call: Call, request: Element, change: Element) -> Item | None:
     disposition = request.get("MessageDisposition")
     if disposition is None and elements.kind_of(item.item_class) == "Message":
         raise ItemError("ErrorMessageDispositionRequired")
+    calendar = item.kind == "CalendarItem"
+    if calendar:
+        scheduling.told(request, "SendMeetingInvitationsOrCancellations")
     kept = item.twin()
     was_read = item.read
     only_read = True
     try:
+        if calendar:
+            scheduling.prepare_update(call, item, updates)
         for update in children(updates):
             only_read &= _apply(item, update)
+        if calendar:
+            appointments.revise(kept, item)
         if not only_read:
             kinds.settle(item)
     except ItemError:
@@ -86,7 +95,7 @@ def _update(call: Call, request: Element, change: Element) -> Item | None:
         transport.answer_receipt(item, read=True)
     # Marking read what is read changes nothing, not even the change key.
     if not only_read or was_read != item.read:
-        call.user.touch(item, was_read=was_read, read_only=only_read)
+        scheduling.save(item, was_read=was_read, read_only=only_read)
     if disposition in ("SendOnly", "SendAndSaveCopy"):
         saved = request.find(m("SavedItemFolderId"))
         target = None if saved is None else target_folder(call, saved, "ErrorSavedItemFolderNotFound")
@@ -113,6 +122,7 @@ def _restore(item: Item, kept: Item) -> None:
         setattr(item, name, getattr(kept, name))
     item.props, item.declared = kept.props, kept.declared
     item.attachment_numbers, item.next_attachment = kept.attachment_numbers, kept.next_attachment
+    item.exceptions, item.deleted = kept.exceptions, kept.deleted
     item.mailbox.world.forget(item)
 
 
