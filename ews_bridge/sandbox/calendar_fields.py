@@ -81,8 +81,10 @@ def _uid(item: Item) -> str | None:
 
 def _assign_uid(item: Item, element: Element) -> None:
     if item.key:
-        raise ItemError("ErrorInvalidPropertySet")
-    if text_of(element):
+        # exchangelib sends all it has read: what changes nothing is let pass.
+        if text_of(element) != _uid(item):
+            raise ItemError("ErrorInvalidPropertySet")
+    elif text_of(element):
         item.props[appointments.GLOBAL_ID] = ("Binary", global_ids.of_uid(text_of(element)))
 
 
