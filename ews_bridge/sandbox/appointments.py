@@ -44,6 +44,7 @@ INTENDED_STATUS: PropertyName = (APPOINTMENT, 0x8224)
 INVITED: PropertyName = (APPOINTMENT, 0x8229)
 GLOBAL_ID: PropertyName = (MEETING, 0x03)
 CLEAN_ID: PropertyName = (MEETING, 0x23)
+NO_PROPOSAL: PropertyName = (APPOINTMENT, 0x825A)
 OWNER_CHANGE: PropertyName = (MEETING, 0x1A)
 COMMON_START: PropertyName = (COMMON, 0x8516)
 COMMON_END: PropertyName = (COMMON, 0x8517)
@@ -89,6 +90,24 @@ def is_organizer(item: Item) -> bool:
 def identifier(item: Item, name: PropertyName = CLEAN_ID) -> bytes:
     value = properties.read(item, name, "Binary")
     return value if isinstance(value, bytes) else b""
+
+
+def uid(item: Item) -> str:
+    """The UID; '' for an item without identity."""
+    found = identifier(item, GLOBAL_ID)
+    return global_ids.uid_of(found) if found else ""
+
+
+def meant_for(item: Item) -> int | None:
+    """The moment an occurrence was meant for, also of one without its series; None for anything else."""
+    if item.master is not None:
+        return original_start(item)
+    found = identifier(item, GLOBAL_ID)
+    day = global_ids.day_of(found) if found else None
+    if day is None:
+        return None
+    where = zone(item)
+    return where.moment(dt.datetime.combine(day, where.local(moment(item, START)).time()))
 
 
 @lru_cache(maxsize=4096)

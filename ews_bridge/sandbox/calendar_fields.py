@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from . import appointments
 from . import attendees
+from . import calendar_reading
+from . import calendar_writing
 from . import global_ids
 from . import parts
 from . import properties
@@ -33,8 +35,7 @@ from .store import Item
 from .timezones import Zone
 
 BUSY_STATUSES = ("Free", "Tentative", "Busy", "OOF", "WorkingElsewhere", "NoData")
-# PidLidAppointmentNotAllowPropose, MeetingWorkspaceUrl, NetShowUrl, ConferencingCheck, ConferencingType
-NO_PROPOSAL: PropertyName = (APPOINTMENT, 0x825A)
+# PidLidMeetingWorkspaceUrl, NetShowUrl, ConferencingCheck, ConferencingType
 WORKSPACE: PropertyName = (APPOINTMENT, 0x8209)
 NET_SHOW: PropertyName = (APPOINTMENT, 0x8248)
 ONLINE: PropertyName = (APPOINTMENT, 0x8240)
@@ -58,31 +59,18 @@ def _response(item: Item) -> str:
 
 
 def _recurrence_id(item: Item) -> str | None:
-    """The moment an occurrence was meant for; of an occurrence without its series the day in its id."""
-    if item.master is not None:
-        return format_time(appointments.original_start(item))
-    found = appointments.identifier(item, appointments.GLOBAL_ID)
-    day = global_ids.day_of(found) if found else None
-    if day is None:
-        return None
-    begin = appointments.moment(item, appointments.START)
-    where = appointments.zone(item)
-    return format_time(where.moment(where.local(begin).replace(year=day.year, month=day.month, day=day.day)))
+    meant = appointments.meant_for(item)
+    return None if meant is None else format_time(meant)
 
 
 def _original_start(item: Item) -> str | None:
     return None if item.master is None else format_time(appointments.original_start(item))
 
 
-def _uid(item: Item) -> str | None:
-    found = appointments.identifier(item, appointments.GLOBAL_ID)
-    return global_ids.uid_of(found) if found else None
-
-
 def _assign_uid(item: Item, element: Element) -> None:
     if item.key:
         # exchangelib sends all it has read: what changes nothing is let pass.
-        if text_of(element) != _uid(item):
+        if text_of(element) != appointments.uid(item):
             raise ItemError("ErrorInvalidPropertySet")
     elif text_of(element):
         item.props[appointments.GLOBAL_ID] = ("Binary", global_ids.of_uid(text_of(element)))
@@ -261,8 +249,20 @@ def _ignored(field: Field) -> Field:
     return Field(field.uri, field.name, field.show, lambda item, element: None, lambda item: None, field.prop, field.type)
 
 
+def _show_mime(item: Item, parent: Element, look: Look) -> None:
+    parts.put_mime(parent, calendar_writing.publish(item))
+
+
+def _assign_mime(item: Item, element: Element) -> None:
+    if item.master is not None:
+        raise ItemError("ErrorInvalidPropertySet")
+    text = calendar_reading.calendar_text(parts.decode_mime(element))
+    calendar_reading.apply(item, calendar_reading.read_calendar(text), appointments.zone(item))
+
+
 FIELDS: tuple[Field, ...] = (
-    Field("calendar:UID", "UID", shown("calendar:UID", "UID", _uid).show, _assign_uid),
+    Field("item:MimeContent", "MimeContent", _show_mime, _assign_mime, listed=False),
+    Field("calendar:UID", "UID", shown("calendar:UID", "UID", lambda item: appointments.uid(item) or None).show, _assign_uid),
     shown("calendar:RecurrenceId", "RecurrenceId", _recurrence_id),
     shown(
         "calendar:DateTimeStamp",
@@ -303,7 +303,7 @@ FIELDS: tuple[Field, ...] = (
     Field("calendar:MeetingTimeZone", "MeetingTimeZone", _show_meeting_zone, _assign_meeting_zone, listed=False),
     *(Field(f"calendar:{name}", name, _show_zone(name), _assign_zone(name)) for name in ("StartTimeZone", "EndTimeZone")),
     simple("calendar:ConferenceType", "ConferenceType", CONFERENCE, "Integer"),
-    _truths("calendar:AllowNewTimeProposal", "AllowNewTimeProposal", NO_PROPOSAL, otherwise=True, opposite=True),
+    _truths("calendar:AllowNewTimeProposal", "AllowNewTimeProposal", appointments.NO_PROPOSAL, otherwise=True, opposite=True),
     _truths("calendar:IsOnlineMeeting", "IsOnlineMeeting", ONLINE, otherwise=False),
     simple("calendar:MeetingWorkspaceUrl", "MeetingWorkspaceUrl", WORKSPACE, "String"),
     simple("calendar:NetShowUrl", "NetShowUrl", NET_SHOW, "String"),

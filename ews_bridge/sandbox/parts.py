@@ -63,9 +63,14 @@ def mailboxes(element: Element) -> list[Address]:
 
 
 def show_mime(item: Item, parent: Element, look: Look) -> None:
+    put_mime(parent, content.mime_of(item))
+
+
+def put_mime(parent: Element, mime: bytes) -> None:
+    """Append a t:MimeContent."""
     element = put(parent, t("MimeContent"))
     element.set("CharacterSet", "UTF-8")
-    element.text = pybase64.b64encode(content.mime_of(item))  # ASCII bytes, which lxml takes as text
+    element.text = pybase64.b64encode(mime)  # ASCII bytes, which lxml takes as text
 
 
 def show_id(item: Item, parent: Element, look: Look) -> None:

@@ -115,7 +115,7 @@ def assemble(call: Call, node: Element) -> Item:
     if given is not None:
         if kind not in MIME_KINDS:
             raise ItemError("ErrorUnsupportedMimeConversion")
-        mime = parts.decode_mime(given)
+        mime = parts.decode_mime(given) if kind != "CalendarItem" else EMPTY
         if kind in ("Message", "Item"):
             item_class = classify(mime)[0]
     item = call.user.new_item(mime, item_class)

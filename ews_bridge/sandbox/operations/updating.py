@@ -84,7 +84,7 @@ def _update(call: Call, request: Element, change: Element) -> Item | None:
             scheduling.prepare_update(call, item, updates)
         for update in children(updates):
             only_read &= _apply(item, update)
-        if calendar:
+        if calendar and not scheduling.from_mime(updates):
             appointments.revise(kept, item)
         if not only_read:
             kinds.settle(item)
@@ -148,6 +148,8 @@ def _apply(item: Item, update: Element) -> bool:
     field = kinds.BY_URI.get(uri)
     if field is not None and field.uri not in fields.BY_URI and kinds.fields_of(kind).get(field.name) is not field:
         raise ItemError("ErrorInvalidPropertyRequest")
+    own = None if field is None else kinds.fields_of(kind).get(field.name)
+    field = own if own is not None and own.uri == uri else field
     if field is None or field.at_creation:
         raise ItemError("ErrorInvalidPropertySet" if action != "DeleteItemField" else "ErrorInvalidPropertyDelete")
     if values and local(values[0]) != field.name:
