@@ -274,13 +274,25 @@ def fold(shown: Item) -> None:
     series.next_attachment = max(series.next_attachment, shown.next_attachment)
 
 
+def save(item: Item, *, was_read: bool = True, read_only: bool = False) -> None:
+    """Note a change to an item; a changed occurrence goes into its series, and that is what has changed."""
+    series = item.master
+    if series is None:
+        item.mailbox.touch(item, was_read=was_read, read_only=read_only)
+        return
+    fold(item)
+    series.mailbox.touch(series, was_read=series.read, read_only=False)
+    item.change = series.change
+
+
 def delete_occurrence(shown: Item) -> None:
-    """Take an occurrence out of its series."""
+    """Take an occurrence out of its series; nothing goes to Deleted Items."""
     series = shown.master
     if series is None:
         raise ValueError("not an occurrence")
     series.exceptions.pop(shown.occurrence, None)
     series.deleted.add(shown.occurrence)
+    series.mailbox.touch(series, was_read=series.read, read_only=False)
 
 
 # -- saving

@@ -34,6 +34,7 @@ from .parts import Show
 from .store import Item
 from .timezones import Zone
 
+ANSWERS = ("AcceptItem", "TentativelyAcceptItem", "DeclineItem")
 BUSY_STATUSES = ("Free", "Tentative", "Busy", "OOF", "WorkingElsewhere", "NoData")
 # PidLidMeetingWorkspaceUrl, NetShowUrl, ConferencingCheck, ConferencingType
 WORKSPACE: PropertyName = (APPOINTMENT, 0x8209)
@@ -260,8 +261,22 @@ def _assign_mime(item: Item, element: Element) -> None:
     calendar_reading.apply(item, calendar_reading.read_calendar(text), appointments.zone(item))
 
 
+def _show_responses(item: Item, parent: Element, look: Look) -> None:
+    """The organizer may cancel, an attendee answer, and remove what was cancelled."""
+    state = appointments.state(item)
+    names: tuple[str, ...] = ("ForwardItem",)
+    if state & appointments.IS_CANCELLED:
+        names = ("RemoveItem", *parts.MAIL_RESPONSES)
+    elif state & appointments.IS_RECEIVED:
+        names = (*ANSWERS, *parts.MAIL_RESPONSES)
+    elif state & appointments.IS_MEETING:
+        names = ("CancelCalendarItem", *parts.MAIL_RESPONSES)
+    parts.put_responses(parent, names)
+
+
 FIELDS: tuple[Field, ...] = (
     Field("item:MimeContent", "MimeContent", _show_mime, _assign_mime, listed=False),
+    Field("item:ResponseObjects", "ResponseObjects", _show_responses, listed=False),
     Field("calendar:UID", "UID", shown("calendar:UID", "UID", lambda item: appointments.uid(item) or None).show, _assign_uid),
     shown("calendar:RecurrenceId", "RecurrenceId", _recurrence_id),
     shown(
@@ -319,7 +334,7 @@ FIELDS: tuple[Field, ...] = (
         )
         for name in ("StartTimeZone", "EndTimeZone")
     ),
-    choice("calendar:IntendedFreeBusyStatus", "IntendedFreeBusyStatus", appointments.INTENDED_STATUS, BUSY_STATUSES),
+    choice("meetingRequest:IntendedFreeBusyStatus", "IntendedFreeBusyStatus", appointments.INTENDED_STATUS, BUSY_STATUSES),
     _ignored(simple("calendar:JoinOnlineMeetingUrl", "JoinOnlineMeetingUrl", JOIN_URL, "String")),
     _ignored(Field("calendar:OnlineMeetingSettings", "OnlineMeetingSettings", lambda item, parent, look: None, listed=False)),
     shown("calendar:IsOrganizer", "IsOrganizer", lambda item: _truth(appointments.is_organizer(item))),

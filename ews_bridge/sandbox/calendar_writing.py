@@ -52,9 +52,9 @@ def whole(method: str, components: list[Component]) -> bytes:
     return write(Component("VCALENDAR", head, components)).encode("utf-8", "replace")
 
 
-def reply(item: Item, author: Address, response: str, comment: str, proposed: tuple[int, int] | None) -> bytes:
-    """The answer of an attendee to a meeting; with another time proposed it is a COUNTER."""
-    shown = _identity(item)
+def reply(item: Item, author: Address, response: str, comment: str, proposed: tuple[int, int] | None) -> tuple[str, bytes]:
+    """The answer of an attendee to a meeting, and its method; with another time proposed it is a COUNTER."""
+    shown = _identity(item, item.mailbox.world.time())
     shown.lines.insert(0, _attendee(Attendee(author, response), ROLES["RequiredAttendees"], rsvp=False))
     shown.lines.insert(1, Line("COMMENT", escape(comment), LANGUAGE))
     shown.lines += _times(item, proposed)
@@ -62,31 +62,34 @@ def reply(item: Item, author: Address, response: str, comment: str, proposed: tu
         begin, end = appointments.moment(item, appointments.START), appointments.moment(item, appointments.END)
         shown.lines += [Line("X-MS-OLK-ORIGINALSTART", utc(begin)), Line("X-MS-OLK-ORIGINALEND", utc(end))]
     where = appointments.zone(item)
-    return whole("COUNTER" if proposed else "REPLY", [timezone(where), shown])
+    method = "COUNTER" if proposed else "REPLY"
+    return method, whole(method, [timezone(where), shown])
 
 
-def _identity(item: Item) -> Component:
+def _identity(item: Item, stamp: int) -> Component:
     """What every event of a meeting has: which it is, what it is called, and how new it is."""
-    organizer = properties.envelope(item).author or (properties.own_address(item.mailbox),)
-    lines = [_organizer(organizer[0]), Line("SUMMARY", escape(properties.text(item, properties.SUBJECT)), LANGUAGE)]
+    lines = [Line("SUMMARY", escape(properties.text(item, properties.SUBJECT)), LANGUAGE)]
+    if appointments.state(item) & appointments.IS_MEETING:
+        author = properties.envelope(item).author
+        lines.insert(0, _organizer(author[0] if author else properties.own_address(item.mailbox)))
     lines.append(Line("UID", escape(appointments.uid(item))))
     meant = appointments.meant_for(item)
     if meant is not None:
         lines.append(_clock("RECURRENCE-ID", meant, appointments.zone(item)))
-    stamp = appointments.moment(item, appointments.OWNER_CHANGE) or item.modified
     lines += [Line("DTSTAMP", utc(stamp)), Line("SEQUENCE", str(properties.number(item, appointments.SEQUENCE) or 0))]
     return Component("VEVENT", lines)
 
 
 def event(item: Item) -> Component:
     """One event: a single appointment, a series, or one of its occurrences."""
-    shown = _identity(item)
+    shown = _identity(item, appointments.moment(item, appointments.OWNER_CHANGE) or item.modified)
     head: list[Line] = []
     for name, role in ROLES.items():
         head += [_attendee(one, role, rsvp=True) for one in attendees.read(item, name)]
     head.append(Line("DESCRIPTION", escape(content.plain_text(item)), LANGUAGE))
     head += _recurrence(item)
-    shown.lines[1:1] = head
+    at = 1 if shown.lines[0].name == "ORGANIZER" else 0
+    shown.lines[at:at] = head
     status = properties.number(item, appointments.BUSY_STATUS) or 0
     intended = properties.number(item, appointments.INTENDED_STATUS)
     importance = properties.number(item, properties.IMPORTANCE)

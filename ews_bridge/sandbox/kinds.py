@@ -11,6 +11,7 @@ from . import appointments
 from . import calendar_fields
 from . import contacts
 from . import fields
+from . import meeting_fields
 from . import tasks
 from .fields import Field
 from .store import Item
@@ -20,6 +21,7 @@ OWN: dict[str, tuple[Field, ...]] = {
     "CalendarItem": calendar_fields.FIELDS,
     "Contact": contacts.FIELDS,
     "Task": tasks.FIELDS,
+    **meeting_fields.FIELDS,
 }
 #: What is seen to whenever an item of a kind is saved.
 SETTLE: dict[str, Callable[[Item], None]] = {

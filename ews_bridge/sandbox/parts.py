@@ -223,11 +223,18 @@ def remove_flag(item: Item) -> None:
         properties.erase(item, prop)
 
 
+MAIL_RESPONSES = ("ReplyToItem", "ReplyAllToItem", "ForwardItem")
+
+
 def show_responses(item: Item, parent: Element, look: Look) -> None:
-    if item.draft or item.kind not in ("Message", "MeetingRequest"):
-        return
+    if not item.draft and item.kind == "":
+        put_responses(parent, MAIL_RESPONSES)
+
+
+def put_responses(parent: Element, names: tuple[str, ...]) -> None:
+    """Append t:ResponseObjects: what may be answered to an item."""
     element = put(parent, t("ResponseObjects"))
-    for name in ("ReplyToItem", "ReplyAllToItem", "ForwardItem"):
+    for name in names:
         put(element, t(name))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from .. import appointments
 from .. import calendar_reading
 from .. import clocks
 from ..errors import ItemError
@@ -48,22 +47,3 @@ def from_mime(updates: Element) -> bool:
 
 def _values(updates: Element) -> list[Element]:
     return [value for update in children(updates) for part in children(update)[1:] for value in children(part)]
-
-
-def save(item: Item, *, was_read: bool, read_only: bool) -> None:
-    """Note a change to an item; a changed occurrence goes into its series."""
-    series = item.master
-    if series is None:
-        item.mailbox.touch(item, was_read=was_read, read_only=read_only)
-        return
-    appointments.fold(item)
-    series.mailbox.touch(series, was_read=series.read, read_only=False)
-    item.change = series.change
-
-
-def remove_occurrence(item: Item) -> None:
-    """Delete one occurrence: nothing goes to Deleted Items."""
-    series = item.master
-    if series is not None:
-        appointments.delete_occurrence(item)
-        series.mailbox.touch(series, was_read=series.read, read_only=False)

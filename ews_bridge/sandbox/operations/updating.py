@@ -32,6 +32,7 @@ from ..shapes import EXTENDED_URI
 from ..shapes import INDEXED_URI
 from ..shapes import put_item_id
 from ..store import Item
+from . import inviting
 from . import scheduling
 from .call import Call
 from .creating import send_existing
@@ -74,8 +75,7 @@ def _update(call: Call, request: Element, change: Element) -> Item | None:
     if disposition is None and elements.kind_of(item.item_class) == "Message":
         raise ItemError("ErrorMessageDispositionRequired")
     calendar = item.kind == "CalendarItem"
-    if calendar:
-        scheduling.told(request, "SendMeetingInvitationsOrCancellations")
+    told = scheduling.told(request, "SendMeetingInvitationsOrCancellations") if calendar else ""
     kept = item.twin()
     was_read = item.read
     only_read = True
@@ -88,6 +88,7 @@ def _update(call: Call, request: Element, change: Element) -> Item | None:
             appointments.revise(kept, item)
         if not only_read:
             kinds.settle(item)
+        letters = inviting.for_change(kept, item, told)
     except ItemError:
         _restore(item, kept)
         raise
@@ -95,8 +96,9 @@ def _update(call: Call, request: Element, change: Element) -> Item | None:
         transport.answer_receipt(item, read=True)
     # Marking read what is read changes nothing, not even the change key.
     if not only_read or was_read != item.read:
-        scheduling.save(item, was_read=was_read, read_only=only_read)
-    if disposition in ("SendOnly", "SendAndSaveCopy"):
+        appointments.save(item, was_read=was_read, read_only=only_read)
+    inviting.send(item, letters)
+    if disposition in ("SendOnly", "SendAndSaveCopy") and not calendar:
         saved = request.find(m("SavedItemFolderId"))
         target = None if saved is None else target_folder(call, saved, "ErrorSavedItemFolderNotFound")
         send_existing(call, item, target, keep_copy=disposition == "SendAndSaveCopy")
