@@ -1,7 +1,8 @@
 """The calendar's codec: one event or series of the server ⇄ one .ics file. Pure (see `form.Form`).
 
-    eventfile.py   the file ⇄ occasion.Series        eventitem.py  the item → occasion.Event
-    rrule.py       RRULE → recurrence.Rule           eventxml.py   occasion.Event → fields of an item
+    eventfile.py   the file → occasion.Series        eventlines.py  occasion.Series → the file
+    eventitem.py   the item → occasion.Event         eventxml.py    occasion.Event → fields of the item
+    rrule.py       RRULE → recurrence.Rule           recurrence.py  the rule ⇄ t:Recurrence, its days
     zones.py       zones by name and by rules        eventpeople.py, attendees.py, alarms.py, globalid.py
 
 An edit is what differs between the file and the file that the item would be rendered to: both have gone the same way, so that
@@ -27,6 +28,7 @@ from ews_bridge.exchange import attendees
 from ews_bridge.exchange import contentline
 from ews_bridge.exchange import eventfile
 from ews_bridge.exchange import eventitem
+from ews_bridge.exchange import eventlines
 from ews_bridge.exchange import eventpeople
 from ews_bridge.exchange import eventxml
 from ews_bridge.exchange import form
@@ -71,7 +73,7 @@ class Events:
         return Companions(tuple(filter(None, changed)), tuple(filter(None, wanted)))
 
     def render(self, snapshot: Snapshot) -> bytes:
-        return eventfile.write(self._series(snapshot))
+        return eventlines.write(self._series(snapshot))
 
     def read(self, data: bytes) -> Said:
         series = eventfile.read(data, self.home).tidy()

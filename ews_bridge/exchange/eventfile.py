@@ -1,7 +1,6 @@
-"""An .ics file ⇄ a `Series` (RFC 5545; readers: khal, vdirsyncer, Emacs). Pure.
+"""An .ics file, as any program writes it, read into a `Series` (RFC 5545). Pure; the way out is `eventlines.py`.
 
-What comes in: a VCALENDAR, or VEVENTs without one, of one UID; in any order, with any zone names. What goes out: the zones first,
-the master, then its changed occurrences by time; the same series gives the same bytes. Lines and components that are not known
+A VCALENDAR, or VEVENTs without one, of one UID; in any order, with any names of zones. Lines and components that are not known
 go through as they stand.
 """
 
@@ -24,13 +23,11 @@ from ews_bridge.exchange import alarms
 from ews_bridge.exchange import attendees
 from ews_bridge.exchange import contentline
 from ews_bridge.exchange import occasion
-from ews_bridge.exchange import recurrence
 from ews_bridge.exchange import rrule
 from ews_bridge.exchange import times
 from ews_bridge.exchange import zones
 from ews_bridge.exchange.contentline import Component
 from ews_bridge.exchange.contentline import Line
-from ews_bridge.exchange.contentline import escape
 from ews_bridge.exchange.contentline import unescape
 from ews_bridge.exchange.occasion import Event
 from ews_bridge.exchange.occasion import File
@@ -39,18 +36,17 @@ from ews_bridge.exchange.times import Reader
 from ews_bridge.exchange.times import Time
 from ews_bridge.exchange.zones import Zone
 
-PRODID = "-//ews-bridge//EN"
 #: Where the data of an attachment is not in the file, its ATTACH names it by such an address.
 NAMED = "cid:ews-bridge"
 BUSY_STATUS = "X-MICROSOFT-CDO-BUSYSTATUS"
 ALL_DAY = "X-MICROSOFT-CDO-ALLDAYEVENT"
 
-_TEXTS = ("SUMMARY", "DESCRIPTION", "LOCATION")
+TEXTS = ("SUMMARY", "DESCRIPTION", "LOCATION")
 _STAMPS = ("CREATED", "SEQUENCE", "LAST-MODIFIED", "DTSTAMP")
 _TIMES = ("RECURRENCE-ID", "DTSTART", "DTEND", "DURATION", "RRULE")
 _WORDS = ("CLASS", "PRIORITY", "TRANSP", "STATUS", BUSY_STATUS)
 #: Read into a field of its own, the first of each.
-_FIRST = frozenset((*_TEXTS, *_STAMPS, *_TIMES, *_WORDS, "UID", "ORGANIZER", "URL"))
+_FIRST = frozenset((*TEXTS, *_STAMPS, *_TIMES, *_WORDS, "UID", "ORGANIZER", "URL"))
 _ALL = frozenset(("CATEGORIES", "ATTENDEE", "EXDATE", "RDATE", ALL_DAY))
 _PRIVACY = {"PUBLIC": "", "PRIVATE": "PRIVATE", "CONFIDENTIAL": "CONFIDENTIAL"}
 _BUSY = {"FREE": "Free", "TENTATIVE": "Tentative", "BUSY": "Busy", "OOF": "OOF", "WORKINGELSEWHERE": "WorkingElsewhere"}
@@ -296,7 +292,7 @@ def _status(event: Component) -> str:
 
 
 def _parameters(event: Component) -> tuple[tuple[str, str], ...]:
-    lines = [(name, event.line(name)) for name in _TEXTS]
+    lines = [(name, event.line(name)) for name in TEXTS]
     return tuple(
         (name, "".join(f";{key}={value}" for key, value in line.parameters)) for name, line in lines if line and line.parameters
     )
@@ -337,108 +333,3 @@ def _attached(event: Component) -> tuple[tuple[File, ...], list[str]]:
         else:
             links.append(str(line))
     return tuple(files), links
-
-
-# ---- out
-
-
-def write(series: Series) -> bytes:
-    """The file."""
-    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", f"PRODID:{PRODID}", *series.calendar]
-    events = series.events()
-    for zone, year in _zones(events).items():
-        lines += zones.vtimezone(zone, year)
-    for event in events:
-        lines += _vevent(event, series)
-    return contentline.fold([*lines, "END:VCALENDAR"])
-
-
-def _zones(events: list[Event]) -> dict[Zone, int]:
-    """The zones that the times name, with the first year that is meant."""
-    found: dict[Zone, int] = {}
-    for event in events:
-        if not event.all_day and not event.floating:
-            for zone in (event.zone, event.end_zone):
-                if zone.windows != "UTC":
-                    found[zone] = min(found.get(zone, 9999), event.start.year)
-    return found
-
-
-def _vevent(event: Event, series: Series) -> Iterator[str]:
-    master = series.master if series.master is not event else None
-    yield "BEGIN:VEVENT"
-    yield f"UID:{escape(event.uid)}"
-    yield f"DTSTAMP:{event.modified or event.created or '19700101T000000Z'}"
-    if event.original:
-        like = master or event
-        yield str(times.line("RECURRENCE-ID", event.original, like.zone, day=like.all_day, floating=like.floating))
-    yield str(times.line("DTSTART", event.start, event.zone, day=event.all_day, floating=event.floating))
-    yield str(times.line("DTEND", event.end, event.end_zone, day=event.all_day, floating=event.floating))
-    if event.rule:
-        yield f"RRULE:{recurrence.to_rrule(event.rule, event.start.date(), _until_text(event))}"
-    if not master:
-        for day in sorted(series.deleted):
-            wall = datetime.combine(day, time() if event.all_day else event.start.time())
-            yield str(times.line("EXDATE", wall, event.zone, day=event.all_day, floating=event.floating))
-    yield from _texts(event)
-    yield from _states(event)
-    yield from _people(event)
-    for file in event.files:
-        yield _attachment(file)
-    yield from event.other
-    yield from alarms.write(event.reminder, event.alarm)
-    yield "END:VEVENT"
-
-
-def _until_text(event: Event) -> str:
-    last = event.rule.last(event.start.date()) if event.rule and event.rule.until else None
-    if not last:
-        return ""
-    wall = datetime.combine(last, event.start.time())
-    if event.all_day:
-        return f"{last:%Y%m%d}"
-    return f"{wall:%Y%m%dT%H%M%S}" if event.floating else times.utc(event.zone.moment(wall))
-
-
-def _texts(event: Event) -> Iterator[str]:
-    parameters = dict(event.parameters)
-    for name, text in zip(_TEXTS, (event.summary, event.description, event.location), strict=True):
-        if text:
-            yield f"{name}{parameters.get(name, '')}:{escape(text)}"
-    if event.html:
-        yield f"X-ALT-DESC;FMTTYPE=text/html:{escape(event.html)}"
-    if event.categories:
-        yield f"CATEGORIES:{','.join(map(escape, event.categories))}"
-    if event.link:
-        yield f"URL:{event.link}"
-
-
-def _states(event: Event) -> Iterator[str]:
-    if event.privacy:
-        yield f"CLASS:{event.privacy}"
-    if event.priority:
-        yield f"PRIORITY:{event.priority}"
-    yield f"TRANSP:{'TRANSPARENT' if event.busy == 'Free' else 'OPAQUE'}"
-    if event.status:
-        yield f"STATUS:{event.status}"
-    if event.busy not in ("Free", "Tentative" if event.status == "TENTATIVE" else "Busy"):
-        yield f"{BUSY_STATUS}:{event.busy.upper()}"
-    for name, value in (("CREATED", event.created), ("LAST-MODIFIED", event.modified), ("SEQUENCE", event.sequence)):
-        if value:
-            yield f"{name}:{value}"
-
-
-def _people(event: Event) -> Iterator[str]:
-    if event.organizer:
-        yield str(event.organizer.line("ORGANIZER"))
-    for person in event.attendees:
-        yield str(person.line("ATTENDEE"))
-
-
-def _attachment(file: File) -> str:
-    kind = f";FMTTYPE={contentline.quote(file.content_type)}" if file.content_type else ""
-    name = f";FILENAME={contentline.quote(file.name)}"
-    if file.data is None:
-        address = binascii.hexlify(file.name.encode()).decode()[:40]
-        return f"ATTACH{kind}{name};SIZE={file.size}:{NAMED}-{address}"
-    return f"ATTACH{kind}{name};ENCODING=BASE64;VALUE=BINARY:{base64.b64encode(file.data).decode()}"
