@@ -1,4 +1,4 @@
-"""Random events: brought in, they come back meaning the same; edited on either side, they mean what was asked for, and keep the rest."""
+"""Random events: brought in, they come back meaning the same; edited on either side, they mean what was asked for."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import timedelta
 from hypothesis import HealthCheck
 from hypothesis import assume
 from hypothesis import given
+from hypothesis import reject
 from hypothesis import settings
 from hypothesis import strategies as st
 
@@ -34,25 +35,30 @@ words = st.text(letters, max_size=30).map(lambda text: " ".join(text.split()))
 texts = st.lists(words, max_size=4).map(lambda lines: "\n".join(lines).strip())
 names = words.map(lambda text: text.replace('"', "")[:20])
 addresses = st.from_regex(r"[a-z]{1,8}@example\.(org|com)", fullmatch=True)
-starts = st.datetimes(datetime(1999, 1, 1), datetime(2036, 12, 31)).map(lambda when: when.replace(second=0, microsecond=0))
-marks = st.sampled_from(
-    (
-        "X-ONE:1",
-        'X-TWO;A=b;C="d,e":f\\,g',
-        "CONTACT:Bob\\; jr",
-        "CLASS:PRIVATE",
-        "CLASS:X-OTHER",
-        "PRIORITY:2",
-        "PRIORITY:9",
-        "STATUS:CONFIRMED",
-    )
-    + ("STATUS:TENTATIVE", "TRANSP:TRANSPARENT", "X-MICROSOFT-CDO-BUSYSTATUS:OOF", "URL:http://example.org/?a=b,c", "SEQUENCE:4")
-    + (
-        "BEGIN:VALARM\r\nACTION:DISPLAY\r\nTRIGGER:-PT10M\r\nEND:VALARM",
-        "BEGIN:VALARM\r\nACTION:EMAIL\r\nTRIGGER:-PT1M\r\nEND:VALARM",
-    )
-    + ("X-ALT-DESC;FMTTYPE=text/html:<p>Hi <b>you</b></p>", "ORGANIZER;CN=Zoe:mailto:zoe@example.net", "GEO:1.0;2.0")
+starts = st.datetimes(datetime(1999, 1, 1), datetime(2036, 12, 31)).map(
+    lambda when: when.replace(second=0, microsecond=0, fold=0)
 )
+MARKS = """
+X-ONE:1
+X-TWO;A=b;C="d,e":f\\,g
+CONTACT:Bob\\; jr
+CLASS:PRIVATE
+CLASS:X-OTHER
+PRIORITY:2
+PRIORITY:9
+STATUS:CONFIRMED
+STATUS:TENTATIVE
+TRANSP:TRANSPARENT
+X-MICROSOFT-CDO-BUSYSTATUS:OOF
+URL:http://example.org/?a=b,c
+SEQUENCE:4
+BEGIN:VALARM|ACTION:DISPLAY|TRIGGER:-PT10M|END:VALARM
+BEGIN:VALARM|ACTION:EMAIL|TRIGGER:-PT1M|END:VALARM
+X-ALT-DESC;FMTTYPE=text/html:<p>Hi <b>you</b></p>
+ORGANIZER;CN=Zoe:mailto:zoe@example.net
+GEO:1.0;2.0
+"""
+marks = st.sampled_from([line.replace("|", "\r\n") for line in MARKS.split("\n") if line])
 
 
 def time_line(name: str, when: datetime, zone: str, *, all_day: bool) -> str:
@@ -119,7 +125,7 @@ def brought_in(desk: Desk, data: bytes) -> str:
     try:
         desk.form.creation(data)
     except BadItem:
-        assume(False)
+        reject()
     return desk.put(data)
 
 
@@ -148,7 +154,7 @@ def test_an_edit_makes_the_item_mean_what_the_file_says(data: bytes, wanted: byt
         desk.form.creation(wanted)
         desk.form.changes(desk.snapshot(ident), wanted)
     except BadItem:
-        assume(False)
+        reject()
     desk.edit(ident, wanted)
     out = desk.file(ident)
     assert desk.meaning(out) == desk.meaning(wanted), out.decode()

@@ -47,7 +47,9 @@ patterns = st.one_of(
         positions,
     ),
 )
-mornings = st.datetimes(datetime(2020, 1, 1), datetime(2027, 12, 31)).map(lambda when: when.replace(second=0, microsecond=0))
+mornings = st.datetimes(datetime(2020, 1, 1), datetime(2027, 12, 31)).map(
+    lambda when: when.replace(second=0, microsecond=0, fold=0)
+)
 
 
 @st.composite
