@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 from lxml import etree
 
+from ews_bridge.sandbox.markup import m
 from ews_bridge.sandbox.markup import t
 from ews_bridge.sandbox.store import Item
 
@@ -61,7 +64,8 @@ class Office:
         return who.mailbox.item_id(item)
 
     def answer(self, name: str, reference: str, how: str = "SendAndSaveCopy", inner: str = "") -> etree._Element:
-        content = f"<m:Items><t:{name}>{inner.format(ref=f'<t:ReferenceItemId Id={chr(34)}{reference}{chr(34)}/>')}</t:{name}></m:Items>"
+        referred = inner.replace("{ref}", f'<t:ReferenceItemId Id="{reference}"/>')
+        content = f"<m:Items><t:{name}>{referred}</t:{name}></m:Items>"
         return self.bob.call("CreateItem", content, MessageDisposition=how)
 
     def respond(self, name: str, how: str = "SendAndSaveCopy", proposed: str = "") -> etree._Element:
@@ -146,7 +150,8 @@ def test_a_request_is_a_message_with_a_tentative_entry_in_the_calendar(office: O
 def test_an_answer_is_noted_on_both_sides(office: Office, name: str, response: str, busy: str, subject: str) -> None:
     meeting = office.meeting()
     returned = office.respond(name)
-    assert {element.getparent().tag for element in returned.iter(t("ItemId"))} == {t("CalendarItem"), t("MeetingRequest")}
+    made = returned.find(f".//{m('Items')}")
+    assert made is not None and [element.tag for element in made] == [t("CalendarItem"), t("MeetingRequest")]
     assert texts(get(office.bob, one(office.entry(office.bob)), ALL), "MyResponseType", "LegacyFreeBusyStatus") == [
         response,
         busy,
@@ -270,7 +275,8 @@ def test_an_answer_to_an_old_version_is_not_noted(office: Office) -> None:
     meeting = office.meeting()
     change(office.alice, one(meeting), calendar("End", "2026-12-01T12:00:00Z"), send="SendOnlyToAll")
     reply = (
-        "From: bob@example.test\r\nTo: alice@example.test\r\nSubject: Accepted\r\nContent-Type: text/calendar; method=REPLY\r\n\r\n"
+        "From: bob@example.test\r\nTo: alice@example.test\r\nSubject: Accepted\r\n"
+        "Content-Type: text/calendar; method=REPLY\r\n\r\n"
         "BEGIN:VCALENDAR\r\nMETHOD:REPLY\r\nBEGIN:VEVENT\r\nUID:{}\r\nSEQUENCE:{}\r\nDTSTART:20261201T090000Z\r\n"
         "ORGANIZER:mailto:alice@example.test\r\nATTENDEE;PARTSTAT=ACCEPTED:mailto:bob@example.test\r\n"
         "END:VEVENT\r\nEND:VCALENDAR\r\n"
@@ -283,8 +289,6 @@ def test_an_answer_to_an_old_version_is_not_noted(office: Office) -> None:
 
 
 def _mime(content: bytes) -> str:
-    import base64
-
     return f"<t:MimeContent>{base64.b64encode(content).decode()}</t:MimeContent>"
 
 

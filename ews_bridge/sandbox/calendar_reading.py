@@ -15,8 +15,10 @@ from . import appointments
 from . import attendees
 from . import content
 from . import global_ids
+from . import occurrences
 from . import properties
 from . import rrules
+from . import settling
 from .attendees import Attendee
 from .calendar_writing import BUSY_WORDS
 from .calendar_writing import CLASSES
@@ -139,7 +141,7 @@ class _Reader:
 
     def _excluded(self, item: Item, event: Component) -> None:
         item.exceptions, item.deleted = {}, set()
-        appointments.settle(item)
+        settling.settle(item)
         found, where = appointments.recurrence(item), appointments.zone(item)
         for line in event.all("EXDATE"):
             for text in line.value.split(","):
@@ -156,10 +158,10 @@ class _Reader:
                 continue
             day = where.local(self.moment(meant)).date()
             if found.index(day) is not None and day.toordinal() not in item.deleted:
-                shown = appointments.occurrence(item, day)
+                shown = occurrences.occurrence(item, day)
                 self.fill(shown, event)
-                appointments.settle(shown)
-                appointments.fold(shown)
+                settling.settle(shown)
+                occurrences.fold(shown)
 
     def fill(self, item: Item, event: Component) -> None:
         """What a series, a single appointment and an exception all have."""

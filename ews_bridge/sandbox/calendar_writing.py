@@ -11,6 +11,7 @@ import datetime as dt
 from . import appointments
 from . import attendees
 from . import content
+from . import occurrences
 from . import properties
 from . import rrules
 from .attendees import Attendee
@@ -42,7 +43,7 @@ def calendar(item: Item, method: str) -> bytes:
     """The item as a message of a meeting."""
     events = [event(item)]
     if item.master is None:
-        events += [event(one) for one in appointments.exceptions(item)]
+        events += [event(one) for one in occurrences.exceptions(item)]
     where = {zone.id: zone for zone in (appointments.zone(item), appointments.zone(item, "EndTimeZone"))}
     return whole(method, [*(timezone(zone) for zone in where.values()), *events])
 

@@ -10,7 +10,6 @@ import random
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from os import PathLike
 from typing import Literal
 
@@ -21,6 +20,7 @@ from .document import Outline
 from .document import outline
 from .errors import ItemError
 from .mimetree import parse
+from .store import Delivery as Delivery
 from .store import Envelope
 from .store import Folder as Folder
 from .store import Item as Item
@@ -36,16 +36,6 @@ DELIVERIES = 10_000
 
 def now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One submitted message: who sent it, to whom it went, and its Message-ID."""
-
-    sender: str
-    recipients: tuple[str, ...]
-    message_id: str
-    at: int
 
 
 class World:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .. import appointments
 from .. import elements
+from .. import occurrences
 from .. import transport
 from ..errors import ItemError
 from ..markup import Element
@@ -66,7 +66,7 @@ def delete_item(call: Call, request: Element) -> Element:
             if not item.read and not quiet:
                 transport.answer_receipt(item, read=False)
             if item.master is not None:
-                appointments.delete_occurrence(item)
+                occurrences.delete_occurrence(item)
             elif item.folder is not None:
                 dispose(call, item.folder, item.key, how)
             answer.success()

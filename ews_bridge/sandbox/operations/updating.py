@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from lxml import etree
 
-from .. import appointments
 from .. import content
 from .. import elements
 from .. import fields
 from .. import kinds
+from .. import occurrences
 from .. import parts
 from .. import properties
+from .. import settling
 from .. import transport
 from ..dictionaries import entry_of
 from ..errors import ItemError
@@ -85,7 +86,7 @@ def _update(call: Call, request: Element, change: Element) -> Item | None:
         for update in children(updates):
             only_read &= _apply(item, update)
         if calendar and not scheduling.from_mime(updates):
-            appointments.revise(kept, item)
+            settling.revise(kept, item)
         if not only_read:
             kinds.settle(item)
         letters = inviting.for_change(kept, item, told)
@@ -96,7 +97,7 @@ def _update(call: Call, request: Element, change: Element) -> Item | None:
         transport.answer_receipt(item, read=True)
     # Marking read what is read changes nothing, not even the change key.
     if not only_read or was_read != item.read:
-        appointments.save(item, was_read=was_read, read_only=only_read)
+        occurrences.save(item, was_read=was_read, read_only=only_read)
     inviting.send(item, letters)
     if disposition in ("SendOnly", "SendAndSaveCopy") and not calendar:
         saved = request.find(m("SavedItemFolderId"))
