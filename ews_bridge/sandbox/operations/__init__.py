@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from ..markup import Element
 from . import attaching
+from . import availability
 from . import creating
 from . import directory
 from . import folders
@@ -38,6 +39,7 @@ OPERATIONS: dict[str, Operation] = {
     "GetFolder": folders.get_folder,
     "GetItem": reading.get_item,
     "GetServerTimeZones": directory.get_server_time_zones,
+    "GetUserAvailabilityRequest": availability.get_user_availability,
     "GetUserConfiguration": directory.get_user_configuration,
     "MarkAllItemsAsRead": updating.mark_all_items_as_read,
     "MarkAsJunk": moving.mark_as_junk,
