@@ -13,6 +13,7 @@ TEXTS = {
     "ErrorCannotCreateContactInNonContactFolder": "Contacts can only be saved in a contacts folder.",
     "ErrorCannotCreateTaskInNonTaskFolder": "Tasks can only be saved in a tasks folder.",
     "ErrorCannotDeleteObject": "Cannot delete message because the destination folder is out of quota.",
+    "ErrorCannotDeleteTaskOccurrence": "The last occurrence of a recurring task cannot be deleted by itself.",
     "ErrorCannotEmptyFolder": "The folder cannot be emptied.",
     "ErrorCannotUseFolderIdForItemId": "A folder id cannot be used where an item id is expected.",
     "ErrorCannotUseItemIdForFolderId": "An item id cannot be used where a folder id is expected.",

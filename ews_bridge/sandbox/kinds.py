@@ -9,9 +9,16 @@ from collections.abc import Callable
 
 from . import contacts
 from . import fields
+from . import task_series
 from . import tasks
 from .fields import Field
 from .store import Item
+
+
+def _settle_task(item: Item) -> None:
+    task_series.begin(item)
+    tasks.settle(item)
+
 
 #: The fields that only items of a kind have.
 OWN: dict[str, tuple[Field, ...]] = {
@@ -21,7 +28,7 @@ OWN: dict[str, tuple[Field, ...]] = {
 #: What is seen to whenever an item of a kind is saved.
 SETTLE: dict[str, Callable[[Item], None]] = {
     "Contact": contacts.settle,
-    "Task": tasks.settle,
+    "Task": _settle_task,
 }
 BY_URI: dict[str, Field] = {
     **{one.uri: one for own in OWN.values() for one in own},

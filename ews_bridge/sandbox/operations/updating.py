@@ -10,6 +10,7 @@ from .. import fields
 from .. import kinds
 from .. import parts
 from .. import properties
+from .. import task_series
 from .. import transport
 from ..dictionaries import entry_of
 from ..errors import ItemError
@@ -84,9 +85,13 @@ def _update(call: Call, request: Element, change: Element) -> Item | None:
         raise
     if item.read and not was_read and not is_true(request.get("SuppressReadReceipts")):
         transport.answer_receipt(item, read=True)
+    single = task_series.split(item, kept) if item.kind == "Task" else None
     # Marking read what is read changes nothing, not even the change key.
     if not only_read or was_read != item.read:
         call.user.touch(item, was_read=was_read, read_only=only_read)
+    if single is not None and item.folder is not None:
+        call.user.place(single, item.folder)
+        return single
     if disposition in ("SendOnly", "SendAndSaveCopy"):
         saved = request.find(m("SavedItemFolderId"))
         target = None if saved is None else target_folder(call, saved, "ErrorSavedItemFolderNotFound")
