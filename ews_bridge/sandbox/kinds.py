@@ -11,6 +11,7 @@ from . import appointments
 from . import calendar_fields
 from . import contacts
 from . import fields
+from . import lists
 from . import task_series
 from . import tasks
 from .fields import Field
@@ -26,12 +27,14 @@ def _settle_task(item: Item) -> None:
 OWN: dict[str, tuple[Field, ...]] = {
     "CalendarItem": calendar_fields.FIELDS,
     "Contact": contacts.FIELDS,
+    "DistributionList": lists.FIELDS,
     "Task": tasks.FIELDS,
 }
 #: What is seen to whenever an item of a kind is saved.
 SETTLE: dict[str, Callable[[Item], None]] = {
     "CalendarItem": appointments.settle,
     "Contact": contacts.settle,
+    "DistributionList": lists.settle,
     "Task": _settle_task,
 }
 BY_URI: dict[str, Field] = {

@@ -9,6 +9,7 @@ from .. import content
 from .. import elements
 from .. import fields
 from .. import kinds
+from .. import lists
 from .. import parts
 from .. import properties
 from .. import task_series
@@ -180,8 +181,10 @@ def _apply_field(item: Item, action: str, field: Field, values: list[Element]) -
             envelope = properties.envelope(item)
             old = {"To": envelope.to, "Cc": envelope.cc, "Bcc": envelope.bcc, "Reply-To": envelope.reply_to}[header]
             content.set_addresses(item, header, [*old, *parts.mailboxes(values[0])])
-        else:
+        elif field.append is None:
             raise ItemError("ErrorInvalidPropertyAppend")
+        else:
+            field.append(item, values[0])
     elif field.assign is None:
         raise ItemError("ErrorInvalidPropertySet")
     else:
@@ -211,7 +214,10 @@ def _is_header(name: PropertyName) -> bool:
 
 
 def _apply_entry(item: Item, action: str, path: Element, values: list[Element]) -> None:
-    """Change one entry of a contact's addresses or numbers, or one part of a postal address."""
+    """Change one entry of a contact's addresses or numbers, or one part of a postal address; or take out one member of a list."""
+    if path.get("FieldURI") == lists.MEMBER and action == "DeleteItemField":
+        lists.remove_member(item, path.get("FieldIndex") or "")
+        return
     entry = entry_of(path)
     if action == "DeleteItemField":
         entry.remove(item)
