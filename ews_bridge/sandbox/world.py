@@ -14,6 +14,7 @@ from os import PathLike
 from typing import Literal
 
 from . import ids
+from . import people
 from . import places
 from .classify import classify
 from .document import Outline
@@ -51,6 +52,7 @@ class World:
         self.users: dict[str, Mailbox] = {}
         self.sent = 0
         self.deliveries: list[Delivery] = []
+        self.directory: dict[str, people.Person] = {}
         self.change = 1
         self.number = 0x1000
         self._envelopes: OrderedDict[int, Envelope] = OrderedDict()
@@ -163,6 +165,7 @@ class Mailbox:
         self.folder_changes: list[tuple[int, int]] = []
         self.folder_tombstones: dict[int, tuple[Tombstone, bool]] = {}
         self.configurations: dict[tuple[int, str], dict[str, str]] = {}
+        self.oof = people.OutOfOffice()
         self.root: Folder
 
     def furnish(self, language: str) -> None:
