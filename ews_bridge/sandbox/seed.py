@@ -17,6 +17,7 @@ from pathlib import Path
 from .demo import MONDAY
 from .demo import fill_demo
 from .demo import subfolder
+from .seed_calendar import load_calendars
 from .world import Folder
 from .world import Mailbox
 from .world import World
@@ -74,6 +75,7 @@ def fill(world: World, mailbox: Mailbox, seed: str) -> None:
             bulk(mailbox, subfolder(mailbox, top, f"Folder {number:04d}"), share, size)
     elif seed and Path(seed).is_dir():
         load_tree(mailbox, Path(seed))
+        load_calendars(mailbox, Path(seed))
     else:
         raise ValueError(f"no such seed: {seed!r} (demo, empty, bulk:COUNT[xSIZE][/FOLDERS], or a folder)")
 
@@ -83,8 +85,8 @@ def load_tree(mailbox: Mailbox, root: Path) -> None:
 
     A directory is a folder beside the Inbox; one that is named like a well-known folder is that folder, and what lies
     directly in `root` goes to the Inbox. In a Maildir (a directory with cur/) the time received is the file's time and
-    what lies in new/ or has no S is unread; elsewhere it is the Date header's. Files named *.ics, *.vcf or with a
-    leading dot are left alone.
+    what lies in new/ or has no S is unread; elsewhere it is the Date header's. Files named *.vcf or with a leading
+    dot are left alone, *.ics are no mail: see `load_calendars`.
     """
     known: dict[tuple[str, ...], Folder] = {(): mailbox.folder("msgfolderroot")}
     for path, names, in_maildir in _mail_files(root):
