@@ -298,6 +298,10 @@ class Mailbox:
         """Put a message into a folder; `received` is its Date, or now, if not given.  The MIME is read only in part."""
         item_class, date = classify(mime)
         item = self.new_item(mime, item_class)
+        if item_class.startswith("IPM.Schedule.Meeting."):
+            from . import meetings
+
+            meetings.absorb(item)
         item.read = read
         item.draft = draft
         item.received = int(received.timestamp()) if received else date if date is not None else item.created
