@@ -46,6 +46,9 @@ TOLERATED = (
     "attribute 'Traversal': The attribute 'Traversal' is not allowed.",
     # Its Version names the schema of the server (V2017_07_11), or a newer one than the published set.
     "RequestServerVersion', attribute 'Version'",
+    # The published set has this answer without ResponseMessages; servers send it with, and clients look for them there.
+    "GetUserConfigurationResponse': The attribute 'ResponseClass' is required",
+    "ResponseMessages': This element is not expected. Expected is one of ( {" + M + "}MessageText",
     # The published set does not have these operations.
     "UserOofSettingsResponse': No matching global declaration",
 )
