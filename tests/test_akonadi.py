@@ -75,7 +75,8 @@ def test_names_that_lead_akonadis_parser_astray_come_without_looks(name: str) ->
 
 
 @pytest.mark.parametrize(
-    "value", ["", "no base64 ☠", "AAAA", base64.b64encode(b"\0\0\0\4" + zlib.compress(b"\0\0")).decode(), GOLDEN_CUT := "AAAAKHjaY2Bg"]
+    "value",
+    ["", "no base64 ☠", "AAAA", base64.b64encode(b"\0\0\0\4" + zlib.compress(b"\0\0")).decode(), GOLDEN_CUT := "AAAAKHjaY2Bg"],
 )
 def test_what_is_no_record_is_none(value: str) -> None:
     assert akonadi.decoded(value) is None

@@ -97,7 +97,9 @@ def test_one_side_is_written_in_a_round_and_then_the_other() -> None:
 
 def test_nothing_is_agreed_on_while_the_disk_has_no_place_yet() -> None:
     base = Link(local(None), Entry("r", "<k>", "", frozenset(), 1))
-    waiting = Row(1, base, Entry("l", "<k>", "", frozenset(), 1, tags={LATER: frozenset()}), remote(frozenset("a"), frozenset("a")))
+    waiting = Row(
+        1, base, Entry("l", "<k>", "", frozenset(), 1, tags={LATER: frozenset()}), remote(frozenset("a"), frozenset("a"))
+    )
     assert plan_row(waiting) == []
 
 

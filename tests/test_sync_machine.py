@@ -291,7 +291,6 @@ class Machine(RuleBasedStateMachine):
         self.agreed = set(have)
         self.clear = True
 
-
     def tags_converged(self) -> None:
         """All places of an item have the same tags; what was added is there, what was removed is not."""
         for world in (self.bench.local, self.bench.remote):
@@ -332,6 +331,8 @@ def test_enough_crash_points_are_hit() -> None:
     remote.edit(draft, b"d2")
     remote.copy(marked, 2)
     bench.settle_down()
-    wanted = {f"{when} {what}" for when in ("before", "after") for what in ("create", "update", "mark", "tag", "move", "copy", "delete")}
+    wanted = {
+        f"{when} {what}" for when in ("before", "after") for what in ("create", "update", "mark", "tag", "move", "copy", "delete")
+    }
     wanted |= {f"{when} {what}" for when in ("before", "after") for what in ("observe", "begin", "settle", "pair")}
     assert wanted | {"scan", "read"} <= bench.points.keys()
