@@ -33,6 +33,7 @@ from ews_bridge.model import Policy
 from ews_bridge.model import Row
 from ews_bridge.model import Scan
 from ews_bridge.model import Side
+from ews_bridge.model import all_tags
 from ews_bridge.plan import ANY
 
 
@@ -184,6 +185,11 @@ class State:
                 "AND linked AND NOT folder",
                 (collection,),
             )
+
+    def relist(self, side: Side) -> None:
+        """All items of that side are listed anew by the next scans; what is known of them stays."""
+        with self._transaction() as db:
+            db.execute("UPDATE cursor SET cursor = '', stamp = '' WHERE side = ? AND collection != 0", (side,))
 
     def lose(self, side: Side, collection: int) -> None:
         """The folder itself is gone on that side, and so is all that was in it. Its cursor is forgotten."""
@@ -362,6 +368,12 @@ class State:
         """Remember facts, all or none."""
         with self._transaction() as db:
             db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(facts.items()))
+
+    def tag_names(self) -> frozenset[str]:
+        """The tags that any item has on the server."""
+        with self._lock:
+            texts = self._db.execute("SELECT DISTINCT remote_tags FROM item WHERE remote_tags != ''")
+            return frozenset().union(*(all_tags(tables.tags_of(text)) for (text,) in texts))
 
     def any_linked(self) -> bool:
         """Whether any item (not folder) is linked."""
