@@ -253,11 +253,13 @@ def _again(known: Entry, flags: Flags, keeper: Keeper | None) -> Entry:
             tags = keeper.of(known.key)
         case InHead():
             tags = known.tags
-    return known if known.flags == flags and known.tags == tags else replace(known, flags=flags, tags=tags)
+    if known.flags == flags and known.tags == tags:
+        return known
+    return replace(known, flags=flags, tags=tags)
 
 
 def _unchanged(known: Entry, info: os.stat_result, flags: Flags) -> bool:
-    return known.hints.looked == looked(info) and known.revision == revision_of(info, flags)
+    return known.hints.looked == looked(info) and bool(known.tags) and known.revision == revision_of(info, flags)
 
 
 def _unreadable(id_: str, path: str, flags: Flags, collection: int, error: OSError, known: Entry | None) -> Entry | None:

@@ -187,8 +187,9 @@ class State:
             )
 
     def relist(self, side: Side) -> None:
-        """All items of that side are listed anew by the next scans; what is known of them stays."""
+        """All items of that side are listed anew by the next scans, and looked at; what is known of them stays."""
         with self._transaction() as db:
+            db.execute(f"UPDATE item SET {side}_looked = '' WHERE {side}_looked != ''")
             db.execute("UPDATE cursor SET cursor = '', stamp = '' WHERE side = ? AND collection != 0", (side,))
 
     def lose(self, side: Side, collection: int) -> None:
@@ -368,6 +369,13 @@ class State:
         """Remember facts, all or none."""
         with self._transaction() as db:
             db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(facts.items()))
+
+    def forget_tags(self) -> None:
+        """No tags are agreed on any more, for any item."""
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE item SET base_local_tags = '', base_remote_tags = '' WHERE base_local_tags || base_remote_tags != ''"
+            )
 
     def tag_names(self) -> frozenset[str]:
         """The tags that any item has on the server."""

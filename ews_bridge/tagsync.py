@@ -94,6 +94,8 @@ def prepare(account: Account, state: State, mailbox: Tagging | None, *, write: b
     if setting != before.setting:
         for side in Side:
             state.relist(side)
+        if _on_disk(setting) != _on_disk(before.setting):
+            state.forget_tags()  # what the files say now is no change of anybody's
     if mailbox is None:
         if setting != before.setting:
             remember(state, Memory(names=before.names, unnamed=before.unnamed, renames=before.renames))
@@ -108,6 +110,11 @@ def prepare(account: Account, state: State, mailbox: Tagging | None, *, write: b
     if renamed or unnamed != before.unnamed:
         state.relist(Side.REMOTE)
     remember(state, Memory(setting, mailbox.names.by_gid, frozenset(unnamed), renames))
+
+
+def _on_disk(setting: str) -> tuple[object, object]:
+    told = json.loads(setting or "{}")
+    return told.get("local"), told.get("names")
 
 
 def finish(state: State, mailbox: Tagging | None) -> None:
