@@ -109,6 +109,7 @@ def from_tzid(tzid: str, definitions: Mapping[str, Component], years: tuple[int,
     return _like(_from_rules(rules), years) or Zone("", tzid, rules)
 
 
+@lru_cache(maxsize=512)
 def from_iana(name: str, years: tuple[int, int] = TODAY) -> Zone | None:
     """A zone by an IANA name, also behind a prefix as some programs put it; None for other names."""
     parts = name.strip("/").split("/")
