@@ -46,7 +46,8 @@ class Hints:
 
     `place` is PidTagSearchKey 0x300B in base64 on the server (same after a move, and on a copy), the inode on disk (reused by
     the file system). `token` is ours: set when we created the item. `size` in bytes, as the side counts them (0: unknown).
-    `sent` is the Date of a mail in seconds since the epoch (0: unknown). `label` is for people: a subject or a path.
+    `sent` is the Date of a mail, or when an event or task was over, in seconds since the epoch (0: unknown). `label` is for
+    people: a subject or a path.
     """
 
     place: str = ""
@@ -105,6 +106,21 @@ class Content:
 
     pieces: Callable[[], Iterator[bytes]]
     modified: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the file of an event, a contact or a task says: its UID, a digest that two files share exactly when they mean the
+    same, and a name for people.
+
+    `ended`: when it was over for good (a task completed, a series run out), in seconds since the epoch; 0: it is not, or never.
+    What ended long ago may be left out of the window that the settings call `since`.
+    """
+
+    uid: str
+    meaning: str
+    label: str
+    ended: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +300,7 @@ class Policy:
     the sides in `hold_deletes`. `refill`: what is missing locally is fetched again instead of deleted on the server.
     `frozen`: collections that the server, or the configuration, lets nobody change: local changes there are undone. Outside the
     window, mail is not fetched, and forgotten when it was: read and unflagged mail from before `since` (seconds since the
-    epoch), and what is larger than `max_size` bytes (0: no limit).
+    epoch), and what is larger than `max_size` bytes (0: no limit). `by_date_alone`: what has no flags leaves it by its date.
     """
 
     writes: frozenset[Side] = frozenset(Side)
@@ -293,6 +309,7 @@ class Policy:
     frozen: frozenset[int] = frozenset()
     since: int = 0
     max_size: int = 0
+    by_date_alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,9 +63,9 @@ _DIFFERS = """NOT (linked AND local_here AND remote_here
     AND local_collection = base_collection AND remote_collection = base_collection
     AND (NOT folder OR (local_key = base_key AND remote_key = base_key)))"""
 
-#: True for mail outside the window: too large, or old, read and unflagged (`plan` says the same).
+#: True for what is outside the window: too large, or old, read and unflagged (`plan` says the same).
 _OUTSIDE = """(NOT folder AND ((:max_size > 0 AND size > :max_size)
-    OR (sent > 0 AND sent < :since AND remote_flags LIKE '%S%' AND remote_flags NOT LIKE '%F%')))"""
+    OR (sent > 0 AND sent < :since AND (:by_date_alone OR (remote_flags LIKE '%S%' AND remote_flags NOT LIKE '%F%')))))"""
 
 #: What an item showed when it failed. With the flags: of received mail they are all that changes.
 _SEEN = "local_revision || '/' || remote_revision || '/' || local_flags || '/' || remote_flags"
@@ -408,7 +408,8 @@ class State:
         """A new entry on each side, in one collection, of one key: the same item seen twice.
 
         Mailing lists make several of one Message-ID and Date, which differ in the Subject: those of one subject are one, then
-        those that are nearest in size. In Sent Items the server may have rewritten the Date.
+        those that are nearest in size. Of events and tasks those that say the same come first. In Sent Items the server may have
+        rewritten the Date.
         """
         pairs = self._db.execute(
             """SELECT a.number AS old, b.number AS new FROM item a CROSS JOIN item b
@@ -417,7 +418,8 @@ class State:
                   AND NOT a.linked AND a.local_here AND NOT a.remote_here
                   AND NOT b.linked AND b.remote_here AND NOT b.local_here
                   AND a.local_key != '' AND (a.sent = 0 OR b.sent = 0 OR a.sent = b.sent OR a.local_collection = ?)
-                ORDER BY (a.sent = b.sent AND a.sent != 0) DESC, (a.label = b.label) DESC, abs(a.size - b.size),
+                ORDER BY (a.local_revision = b.remote_revision) DESC, (a.sent = b.sent AND a.sent != 0) DESC,
+                         (a.label = b.label) DESC, abs(a.size - b.size),
                          a.number, b.number""",
             (self._sent_items(),),
         ).fetchall()
@@ -473,7 +475,7 @@ class State:
                       AND NOT (NOT linked AND NOT local_here AND {_OUTSIDE})
                     ORDER BY number LIMIT :limit""",
                 {"folders": folders, "after": after, "before": now - retry, "limit": limit}
-                | {"since": policy.since, "max_size": policy.max_size},
+                | {"since": policy.since, "max_size": policy.max_size, "by_date_alone": policy.by_date_alone},
             ).fetchall()
             sent = self._sent_items()
             return [replace(row, twin=self._twin(row), again=self._again(row, sent)) for row in map(_row, rows)]

@@ -18,6 +18,7 @@ from lxml import etree
 from ews_bridge.exchange import asking
 from ews_bridge.exchange import mail
 from ews_bridge.exchange import soap
+from ews_bridge.model import Said as Said  # where the local side finds it, too
 
 #: What a file says and Exchange has no field for: lines of the file, as they stood.
 LEFTOVER = f'<t:ExtendedFieldURI PropertySetId="{asking.TOKEN_SET}" PropertyName="Leftover" PropertyType="String"/>'
@@ -91,20 +92,6 @@ class Changes:
 
     def __bool__(self) -> bool:
         return bool(self.xml or self.occurrences or self.attach or self.detach)
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a file says: its UID, a digest that two files share exactly when they mean the same, and a name for people.
-
-    `ended`: when it was over for good (a task completed, a series run out), in seconds since the epoch; 0: it is not, or never.
-    What ended long ago may be left out of the window that the settings call `since`.
-    """
-
-    uid: str
-    meaning: str
-    label: str
-    ended: int = 0
 
 
 class Form(Protocol):
