@@ -159,7 +159,8 @@ class Row:
     remote: Entry | None
     #: Of a new entry: the linked item that it looks like a copy of, as both sides show it now.
     twin: Link | None = None
-    #: A new file in Sent Items whose Message-ID a linked item there has, too: a reader's own copy of what the server keeps.
+    #: A new file whose key a linked item of the folder has, too: in Sent Items a reader's own copy of what the server keeps; of
+    #: what has a UID, a second file with the same.
     again: bool = False
 
     def __getitem__(self, side: Side) -> Entry | None:
@@ -300,7 +301,8 @@ class Policy:
     the sides in `hold_deletes`. `refill`: what is missing locally is fetched again instead of deleted on the server.
     `frozen`: collections that the server, or the configuration, lets nobody change: local changes there are undone. Outside the
     window, mail is not fetched, and forgotten when it was: read and unflagged mail from before `since` (seconds since the
-    epoch), and what is larger than `max_size` bytes (0: no limit). `by_date_alone`: what has no flags leaves it by its date.
+    epoch), and what is larger than `max_size` bytes (0: no limit). `by_uid`: events, contacts and tasks, of which a folder
+    should have one of each UID; they have no flags, and leave the window by their date.
     """
 
     writes: frozenset[Side] = frozenset(Side)
@@ -309,7 +311,7 @@ class Policy:
     frozen: frozenset[int] = frozenset()
     since: int = 0
     max_size: int = 0
-    by_date_alone: bool = False
+    by_uid: bool = False
 
 
 @dataclass(frozen=True, slots=True)
