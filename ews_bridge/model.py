@@ -113,14 +113,16 @@ class Said:
     """What the file of an event, a contact or a task says: its UID, a digest that two files share exactly when they mean the
     same, and a name for people.
 
-    `ended`: when it was over for good (a task completed, a series run out), in seconds since the epoch; 0: it is not, or never.
-    What ended long ago may be left out of the window that the settings call `since`.
+    `members`: the UIDs of the items that it refers to, as a group of contacts does. `ended`: when it was over for good (a task
+    completed, a series run out), in seconds since the epoch; 0: it is not, or never. What ended long ago may be left out of the
+    window that the settings call `since`.
     """
 
     uid: str
     meaning: str
     label: str
     ended: int = 0
+    members: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

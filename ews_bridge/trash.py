@@ -3,8 +3,8 @@
     DIRECTORY/RUN/FOLDER/{cur,new,tmp}/FILE      RUN: the run that removed it; FOLDER: its path; FILE: its name, flags and all
     DIRECTORY/RUN/.KIND/FOLDER/FILE              events, contacts and tasks, as they lay in their vdirs
 
-No mail folder's directory begins with a dot (`names.py`), so the two cannot meet. Nothing here overwrites a file, and nothing but `prune`
-removes one that is nowhere else.
+No mail folder's directory begins with a dot (`names.py`): the two cannot meet. Nothing here overwrites a file, and
+nothing but `prune` removes one that is nowhere else.
 """
 
 import contextlib

@@ -9,7 +9,7 @@ says why, and it stays where it is. What begins with a dot, or has another endin
 no item.
 
 A creation carries no token: a file made by a run that was cut off is known by its UID, and by saying what the server says.
-Must never: overwrite a file that it was not told of, show a file that is not whole and durable, follow a UID out of the directory.
+Must never: overwrite a file that it was not told of, show a file that is not whole and durable, follow a UID out of its directory.
 """
 
 import contextlib

@@ -59,6 +59,7 @@ HOMES = {
     "aiohttp": ("sandbox/",),
     "spnego": ("exchange/", "sandbox/"),
     "lxml": ("exchange/", "sandbox/"),
+    "vobject": ("exchange/", "sandbox/"),
 }
 SANDBOX_USERS = ("cli/sandbox.py", "cli/demo.py")
 #: Modules that may pass 400 lines, each with its reason.
