@@ -20,7 +20,7 @@ from ..world import Mailbox
 from .call import Call
 from .replies import Answer
 from .targets import target_folder
-from .zones import put_zones
+from ..timezones import put_zones
 
 MOST_NAMES = 100
 
