@@ -34,6 +34,7 @@ from ews_bridge.model import Settle
 from ews_bridge.model import Side
 from ews_bridge.model import Step
 from ews_bridge.model import Update
+from ews_bridge.model import is_meaning
 from ews_bridge.plan import base_of
 from ews_bridge.plan import plan_row
 from ews_bridge.store import Failed
@@ -159,9 +160,16 @@ def _second(step: Step) -> bool:
 
 def _created(step: Create | Update | Copy, source: Entry, made: Entry, flags: Flags) -> Row:
     """The new link. `flags` are the agreed ones: those that were carried over; after a copy, those that came with it."""
-    mine, theirs = (each if each.flags == flags else replace(each, flags=flags) for each in (made, source))
+    mine, theirs = (each if each.flags == flags else replace(each, flags=flags) for each in (_as_sent(made, source), source))
     local, remote = (made, source) if step.to is Side.LOCAL else (source, made)
     return Row(step.row.number, link_of(step.to, mine, theirs), local, remote)
+
+
+def _as_sent(made: Entry, source: Entry) -> Entry:
+    """The base for the side that was written. Where it says something else now than what it was told (a finished task that recurs
+    becomes the next one), that is the other side's news.
+    """
+    return replace(made, revision=source.revision) if is_meaning(made.revision) and is_meaning(source.revision) else made
 
 
 def _updated(step: Update, made: Entry) -> Row:
@@ -170,7 +178,7 @@ def _updated(step: Update, made: Entry) -> Row:
     """
     link = step.row.link or link_of(step.to, made, step.source)
     flags = link.flags | (step.target.flags & {Flag.TRASHED})
-    mine = replace(made, flags=flags, collection=link[step.to].collection)
+    mine = replace(_as_sent(made, step.source), flags=flags, collection=link[step.to].collection)
     theirs = replace(step.source, flags=flags, collection=link[step.to].collection)
     return with_entry(replace(step.row, link=link_of(step.to, mine, theirs)), step.to, made)
 

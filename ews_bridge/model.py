@@ -124,6 +124,16 @@ class Said:
     ended: int = 0
     members: tuple[str, ...] = ()
 
+    @property
+    def revision(self) -> str:
+        """The revision of what says this, on either side: see `is_meaning`."""
+        return f"={self.meaning}"
+
+
+def is_meaning(revision: str) -> bool:
+    """Whether this revision is a digest of what its content says: two that are equal say the same, whatever side they are of."""
+    return revision.startswith("=")
+
 
 @dataclass(frozen=True, slots=True)
 class New:
@@ -327,9 +337,12 @@ class Failure:
 
 @dataclass(slots=True)
 class Report:
-    """What a run did, for the summary line and --json. Counts are items, by the word of the step ("download", "delete local")."""
+    """What a run did, for the summary line and --json. Counts are items, by the word of the step ("download", "delete local");
+    `kinds`: the same for each kind ("mail", "tasks").
+    """
 
     done: dict[str, int] = field(default_factory=dict)
+    kinds: dict[str, dict[str, int]] = field(default_factory=dict)
     pending: int = 0
     failures: list[Failure] = field(default_factory=list)
     refused: list[Failure] = field(default_factory=list)

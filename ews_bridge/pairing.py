@@ -226,3 +226,12 @@ def _alike(side: Side, which: str) -> str:
         for same in (by_key, by_place)
     )
     return " UNION ALL ".join(halves) + " ORDER BY likeness DESC, old, new"
+
+
+def id_of(db: sqlite3.Connection, side: Side, key: str) -> str:
+    """The id of the item with this key that is on that side; of several the oldest; "" where there is none."""
+    found = db.execute(
+        f"SELECT {side}_id FROM item WHERE {side}_key = ? AND {side}_key != '' AND {side}_here AND NOT folder ORDER BY number LIMIT 1",
+        (key,),
+    ).fetchone()
+    return str(found[0]) if found else ""

@@ -86,7 +86,7 @@ def plan_row(row: Row, policy: Policy = ANY) -> list[Step]:
             return [Create(row, dead, live)]
         return [Delete(row, dead.other, live)]
     if link is None:
-        # Equal revisions are digests of one meaning. Of two drafts with one Message-ID nobody knows whether they say the same.
+        # Equal ones are digests of one meaning. Of two drafts with one Message-ID nobody knows whether they say the same.
         if local.revision and remote.revision and local.revision != remote.revision:
             return [Conflict(row, local, remote)]
         # Of two folders whose names differ in case the server's name is the news.

@@ -284,6 +284,11 @@ class State:
             )
             return [tables.row_of(row) for row in rows]
 
+    def ids(self, side: Side, keys: Iterable[str]) -> Mapping[str, str]:
+        """The ids of the items with these keys, as far as that side has them."""
+        with self._lock:
+            return {key: ident for key in keys if (ident := pairing.id_of(self._db, side, key))}
+
     def row(self, number: int) -> Row | None:
         with self._lock:
             found = self._db.execute(f"SELECT {tables.ROW} FROM item WHERE number = ?", (number,)).fetchone()

@@ -9,7 +9,7 @@ says why, and it stays where it is. What begins with a dot, or has another endin
 no item.
 
 A creation carries no token: a file made by a run that was cut off is known by its UID, and by saying what the server says.
-Must never: overwrite a file that it was not told of, show a file that is not whole and durable, follow a UID out of its directory.
+Must never: overwrite a file that it was not told of, show one that is not whole and durable, follow a UID out of the directory.
 """
 
 import contextlib
@@ -97,6 +97,9 @@ class Vdir:
                     entry = self._look(name, was)
                 except FileNotFoundError:
                     continue
+                except OSError as error:  # whoever takes it is told why
+                    key = was.key if was else ""
+                    entry = Entry(name, key, f"?{error.errno}", frozenset(), self._collection, Hints(label=name))
                 present.add(name)
                 if entry != was:
                     fresh.append(entry)
@@ -135,7 +138,7 @@ class Vdir:
             # It keeps the key that it had: mended, it is the same item.
             return Entry(name, key, f"?{hashlib.sha256(data).hexdigest()}", frozenset(), self._collection, hints)
         label = said.label or name
-        return Entry(name, said.uid, said.meaning, frozenset(), self._collection, replace(hints, label=label))
+        return Entry(name, said.uid, said.revision, frozenset(), self._collection, replace(hints, label=label))
 
     def _bytes(self, name: str) -> tuple[bytes, os.stat_result]:
         """Content and state of a file, which belong together."""

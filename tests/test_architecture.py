@@ -22,10 +22,12 @@ LAYERS = (
     ("errors", "model"),
     ("addresses",),
     ("aliases", "plan", "store", "names", "headers", "disk", "configfile", "config", "sendargs", "envelope"),
-    ("state", "differences", "pairing", "tables", "maildir_index", "maildir", "mailtree", "trash", "lock", "outbox", "exchange"),
+    ("state", "differences", "pairing", "tables", "trash", "lock", "marker", "outbox", "exchange")
+    + ("maildir_index", "maildir", "mailtree", "vdir", "vdirtree"),
     ("batch", "binding", "folders", "signin"),
     ("apply", "delivery"),
-    ("converge",),
+    ("converge", "kinds"),
+    ("onekind",),
     ("sync", "overview"),
     ("cli", "sendmail", "__main__"),
 )
@@ -43,6 +45,9 @@ BESIDE = {
     ("maildir", "maildir_index"),  # what a listing remembers
     ("mailtree", "maildir"),  # the tree opens the stores in it
     ("mailtree", "trash"),
+    ("vdir", "trash"),
+    ("vdirtree", "vdir"),
+    ("vdirtree", "trash"),
     ("envelope", "aliases"),  # recipients: what is asked for, and what it stands for
     ("envelope", "sendargs"),
     ("sendmail", "cli"),  # a bug is told by the boundary
@@ -188,7 +193,7 @@ def test_every_option_of_every_command_is_in_the_manual() -> None:
 
 def test_every_key_of_the_configuration_is_in_the_manual() -> None:
     text = manual("ews-bridge.toml.5")
-    for key in (*config.ACCOUNT_KEYS, *config.MAIL_KEYS, *config.SEND_KEYS):
+    for key in (*config.ACCOUNT_KEYS, *config.MAIL_KEYS, *config.ITEMS_KEYS, *config.SEND_KEYS):
         assert re.search(rf"^\.BR {key} |^\.BI \[accounts\. NAME \.{key}\]", text, re.MULTILINE), key
     for value in (*config.AUTHS, *config.LAYOUTS, *config.DELETES, *config.QUEUES):
         assert value in text, value

@@ -97,7 +97,7 @@ def update(folder: Folder, items: Iterable[tuple[Entry, Content]]) -> Results:
         new = asking.set_field(asking.field("item:MimeContent"), "Message", b"".join(mime).decode())
         change = asking.item_change((entry.id, entry.revision), new)
         operation = asking.update_items([change], overwrite=False)
-        for _, answer in _write(folder.connection, [entry], lambda _, text=operation: text, repeat=False):  # type: ignore[misc]
+        for _, answer in answers(folder.connection, [entry], lambda _, text=operation: text, repeat=False):  # type: ignore[misc]
             if answer.ok:
                 made = replace(entry, revision=new_id(answer)[1] or entry.revision, hints=replace(entry.hints, size=size))
                 yield entry, made
@@ -130,13 +130,13 @@ def mark(folder: Folder, items: Sequence[tuple[Entry, Flags]]) -> Results:
         changes = (asking.item_change((e.id, ""), mail.updates(e.flags, w, (), "Message")) for e, w in some)
         return asking.update_items(changes, overwrite=True)
 
-    for (entry, wanted), answer in _write(folder.connection, simple, operation, repeat=True):
+    for (entry, wanted), answer in answers(folder.connection, simple, operation, repeat=True):
         if answer.ok:
             yield entry, replace(entry, flags=wanted)
         elif answer.code in _READ_FIRST:
             careful.append((entry, wanted))
         else:
-            yield entry, _failed(entry, answer, "marked")
+            yield entry, failed(entry, answer, "marked")
     for start in range(0, len(careful), WRITE_ITEMS):
         yield from _mark_carefully(folder, careful[start : start + WRITE_ITEMS])
 
@@ -167,13 +167,13 @@ def _mark_carefully(folder: Folder, items: Sequence[tuple[Entry, Flags]]) -> Res
         def operation(some: Sequence[tuple[Entry, Flags, str]]) -> bytes:
             return asking.update_items((change for _, _, change in some), overwrite=False)
 
-        for (entry, wanted, _), answer in _write(folder.connection, changes, operation, repeat=False):
+        for (entry, wanted, _), answer in answers(folder.connection, changes, operation, repeat=False):
             if answer.ok:
                 yield entry, replace(entry, flags=wanted, revision=new_id(answer)[1] if entry.revision else "")
             elif answer.code in _CONFLICT - bulk.GONE and attempt < TRIES:
                 rest.append((entry, wanted))
             else:
-                yield entry, _failed(entry, answer, "marked")
+                yield entry, failed(entry, answer, "marked")
         if not rest:
             return
 
@@ -194,7 +194,7 @@ def move(folder: Folder, entries: Sequence[Entry], into: str, collection: int) -
     for entry, answer in _move(folder.connection, current, asking.folder_id(into)):
         ident, key = new_id(answer)
         if not answer.ok:
-            yield entry, _failed(entry, answer, "moved")
+            yield entry, failed(entry, answer, "moved")
         elif not ident:
             yield entry, Stale(f"{name_of(entry)} was moved; the server did not say what it is called there")
         else:
@@ -207,10 +207,10 @@ def copy(folder: Folder, entries: Sequence[Entry], into: str, collection: int) -
     def operation(some: Sequence[Entry]) -> bytes:
         return asking.move_items([entry.id for entry in some], asking.folder_id(into), operation="CopyItem")
 
-    for entry, answer in _write(folder.connection, entries, operation, repeat=False):
+    for entry, answer in answers(folder.connection, entries, operation, repeat=False):
         ident, key = new_id(answer)
         if not answer.ok:
-            yield entry, _failed(entry, answer, "copied")
+            yield entry, failed(entry, answer, "copied")
         elif not ident:
             yield entry, Stale(f"{name_of(entry)} was copied; the server did not say what the copy is called")
         else:
@@ -229,20 +229,20 @@ def delete(folder: Folder, entries: Sequence[Entry]) -> Results:
         current, gone, edited = _unchanged(folder, entries)
         yield from ((entry, entry) for entry in gone)
         yield from edited
-        for entry, answer in _write(folder.connection, current, partial(_delete_for_good, "SoftDelete"), repeat=False):
-            yield entry, entry if answer.ok or answer.code in bulk.GONE else _failed(entry, answer, "deleted")
+        for entry, answer in answers(folder.connection, current, partial(_delete_for_good, "SoftDelete"), repeat=False):
+            yield entry, entry if answer.ok or answer.code in bulk.GONE else failed(entry, answer, "deleted")
         return
     moved: list[Entry] = []
     for entry, answer in _move(folder.connection, others, into):
         moved += [replace(entry, id=new_id(answer)[0])] if answer.ok and new_id(answer)[0] else []
-        yield entry, entry if answer.ok or answer.code in bulk.GONE else _failed(entry, answer, "deleted")
+        yield entry, entry if answer.ok or answer.code in bulk.GONE else failed(entry, answer, "deleted")
     for entry in drafts:
         result, there = _delete_draft(folder, entry, into)
         moved += [there] if there else []
         yield entry, result
     if folder.delete_type != "MoveToDeletedItems":
         # What fails now lies in Deleted Items, where it is seen and can be deleted again.
-        list(_write(folder.connection, moved, partial(_delete_for_good, folder.delete_type), repeat=False))
+        list(answers(folder.connection, moved, partial(_delete_for_good, folder.delete_type), repeat=False))
 
 
 def _delete_for_good(how: str, entries: Sequence[Entry]) -> bytes:
@@ -263,7 +263,7 @@ def _delete_draft(folder: Folder, entry: Entry, into: str) -> tuple[Entry | Fail
         return Stale(f"{name_of(entry)} was edited meanwhile"), None
     ((_, answer),) = _move(folder.connection, [entry], into)
     if not answer.ok:
-        return entry if answer.code in bulk.GONE else _failed(entry, answer, "deleted"), None
+        return entry if answer.code in bulk.GONE else failed(entry, answer, "deleted"), None
     there = replace(entry, id=new_id(answer)[0])
     after = _items(folder, [there], _DRAFT_FIELDS)[there.id] if there.id else None
     if not isinstance(after, bulk.Got):
@@ -280,13 +280,13 @@ def _substance(element: etree._Element) -> list[tuple[str, str]]:
 
 
 def _move(connection: Connection, entries: Sequence[Entry], into: str) -> Iterator[tuple[Entry, soap.Message]]:
-    return _write(connection, entries, lambda some: asking.move_items([entry.id for entry in some], into), repeat=False)
+    return answers(connection, entries, lambda some: asking.move_items([entry.id for entry in some], into), repeat=False)
 
 
 # ---- what all have in common
 
 
-def _write(
+def answers(
     connection: Connection, items: Sequence[T], operation: Callable[[Sequence[T]], bytes], *, repeat: bool
 ) -> Iterator[tuple[T, soap.Message]]:
     """One operation on many items: one message for each. Raises what passes by itself, after the others are told."""
@@ -298,7 +298,7 @@ def _write_batch(
     connection: Connection, some: Sequence[T], operation: Callable[[Sequence[T]], bytes], *, repeat: bool
 ) -> Iterator[tuple[T, soap.Message]]:
     try:
-        answers = _while_busy(lambda: bulk.call(connection, operation(some), repeat=repeat))
+        told = _while_busy(lambda: bulk.call(connection, operation(some), repeat=repeat))
     except faults.Fault as error:
         if error.code in PASSING:
             raise
@@ -309,10 +309,10 @@ def _write_batch(
         for one in some:
             yield from _write_batch(connection, [one], operation, repeat=repeat)
         return
-    if len(answers) != len(some):
-        raise faults.Lost(f"the server answered {len(answers)} of {len(some)} items")
+    if len(told) != len(some):
+        raise faults.Lost(f"the server answered {len(told)} of {len(some)} items")
     passing: Unavailable | None = None
-    for one, answer in zip(some, answers, strict=True):
+    for one, answer in zip(some, told, strict=True):
         if not answer.ok and answer.code in PASSING | FULL:
             passing = faults.fault(answer.code, answer.text, answer.wait)
         else:
@@ -356,7 +356,7 @@ def _unchanged(folder: Folder, entries: Sequence[Entry]) -> tuple[list[Entry], l
     return current, gone, edited
 
 
-def _failed(entry: Entry, answer: soap.Message, verb: str) -> Failed:
+def failed(entry: Entry, answer: soap.Message, verb: str) -> Failed:
     if answer.code in _CONFLICT:
         return Stale(f"{name_of(entry)} was edited or removed meanwhile")
     return BadItem(f"{name_of(entry)} cannot be {verb}: {answer.why()}")

@@ -1,0 +1,101 @@
+"""What mail, calendars, contacts and tasks do not have in common: their folders, their stores on either side, their words."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ews_bridge import config
+from ews_bridge.binding import Root
+from ews_bridge.config import Account
+from ews_bridge.config import MailSection
+from ews_bridge.config import Section
+from ews_bridge.errors import ConfigError
+from ews_bridge.exchange.form import Form
+from ews_bridge.exchange.session import Connection
+from ews_bridge.exchange.tree import ExchangeTree
+from ews_bridge.folders import Scope
+from ews_bridge.mailtree import MailTree
+from ews_bridge.model import Side
+from ews_bridge.names import Layout
+from ews_bridge.state import State
+from ews_bridge.store import Tree
+from ews_bridge.trash import Trash
+from ews_bridge.vdirtree import LAYOUT
+from ews_bridge.vdirtree import VdirTree
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of an account, with its section of the settings. `form`: how its items become files; None: they are mail.
+
+    `items`: what they are called, for people.
+    """
+
+    name: str
+    section: Section
+    form: Form | None
+    items: str
+
+    @property
+    def layout(self) -> Layout:
+        return self.section.layout if isinstance(self.section, MailSection) else LAYOUT
+
+    @property
+    def root(self) -> Root:
+        return Root(self.section.path, self.layout, self.name)
+
+    @property
+    def scope(self) -> Scope:
+        if isinstance(self.section, MailSection):
+            return Scope(self.section.folders)
+        return Scope(folder_class=self.form.folder_class if self.form else "")
+
+    @property
+    def max_size(self) -> int:
+        return self.section.max_size if isinstance(self.section, MailSection) else 0
+
+
+def of(account: Account, only: Sequence[str] = ()) -> list[Kind]:
+    """The kinds that an account keeps in step, of those that are asked for (none: all). Raises ConfigError when there is none."""
+    wanted = [name for name in config.KINDS if name in only or not only]
+    found = [_kind(name, section) for name in wanted if (section := account.section(name)) is not None]
+    if not found:
+        names = " or ".join(f"[accounts.{account.name}.{name}]" for name in wanted)
+        raise ConfigError(f"account {account.name} has no section {names}: there is nothing to sync")
+    return found
+
+
+def _kind(name: str, section: Section) -> Kind:
+    if name == "mail":
+        return Kind(name, section, None, "messages")
+    if name == "tasks":
+        from ews_bridge.exchange.task import TaskForm  # the libraries of a kind that is not synced are not loaded
+
+        return Kind(name, section, TaskForm(), "tasks")
+    raise ConfigError(f"{name} cannot be synced yet")
+
+
+def local_tree(kind: Kind, trash: Trash) -> Tree:
+    path = str(kind.section.path)
+    if kind.form is None:
+        return MailTree(path, layout=kind.layout, trash=trash, host=_host())
+    return VdirTree(path, suffix=kind.form.suffix, read=kind.form.read, trash=trash)
+
+
+def _host() -> str:
+    """This machine in file names: no character that a Maildir gives a meaning."""
+    return "".join(c if c.isalnum() or c in ".-" else "-" for c in socket.gethostname()) or "localhost"
+
+
+def remote_tree(kind: Kind, connection: Connection, state: State) -> ExchangeTree:
+    def ids(uids: Iterable[str]) -> Mapping[str, str]:
+        return state.ids(Side.REMOTE, uids)
+
+    special = json.loads(state.get("special") or "{}")
+    delete = kind.section.delete if isinstance(kind.section, MailSection) else "trash"
+    return ExchangeTree(connection, special=special, delete=delete, form=kind.form, ids=ids)
