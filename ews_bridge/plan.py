@@ -34,6 +34,7 @@ from ews_bridge.model import Settle
 from ews_bridge.model import Side
 from ews_bridge.model import Step
 from ews_bridge.model import Update
+from ews_bridge.model import is_meaning
 
 #: A `T` that is in the base was heard, and not granted: the item was edited meanwhile, or is frozen.
 _WISH = frozenset({Flag.TRASHED})
@@ -86,8 +87,9 @@ def plan_row(row: Row, policy: Policy = ANY) -> list[Step]:
             return [Create(row, dead, live)]
         return [Delete(row, dead.other, live)]
     if link is None:
-        # Equal ones are digests of one meaning. Of two drafts with one Message-ID nobody knows whether they say the same.
-        if local.revision and remote.revision and local.revision != remote.revision:
+        # Of two drafts with one Message-ID nobody knows whether they say the same.
+        alike = local.revision == remote.revision and is_meaning(local.revision)
+        if local.revision and remote.revision and not alike:
             return [Conflict(row, local, remote)]
         # Of two folders whose names differ in case the server's name is the news.
         agreed = remote if remote.collection else replace(remote, key=local.key)
