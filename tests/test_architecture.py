@@ -64,6 +64,7 @@ HOMES = {
     "aiohttp": ("sandbox/",),
     "spnego": ("exchange/", "sandbox/"),
     "lxml": ("exchange/", "sandbox/"),
+    "icalendar": ("exchange/", "sandbox/"),
     "vobject": ("exchange/", "sandbox/"),
 }
 SANDBOX_USERS = ("cli/sandbox.py", "cli/demo.py")

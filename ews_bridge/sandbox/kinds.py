@@ -7,19 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from . import appointments
+from . import calendar_fields
 from . import contacts
 from . import fields
+from . import meeting_fields
 from . import tasks
 from .fields import Field
 from .store import Item
 
 #: The fields that only items of a kind have.
 OWN: dict[str, tuple[Field, ...]] = {
+    "CalendarItem": calendar_fields.FIELDS,
     "Contact": contacts.FIELDS,
     "Task": tasks.FIELDS,
+    **meeting_fields.FIELDS,
 }
 #: What is seen to whenever an item of a kind is saved.
 SETTLE: dict[str, Callable[[Item], None]] = {
+    "CalendarItem": appointments.settle,
     "Contact": contacts.settle,
     "Task": tasks.settle,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 
+from .. import appointments
 from .. import content
 from .. import ids
 from .. import kinds
@@ -124,4 +125,4 @@ def _attached(call: Call, node: Element) -> tuple[Item, int]:
 def _touch(call: Call, item: Item) -> None:
     item.edited = True
     kinds.settle(item)
-    call.user.touch(item, was_read=item.read, read_only=False)
+    appointments.save(item, was_read=item.read, read_only=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import appointments
 from .. import elements
 from .. import transport
 from ..errors import ItemError
@@ -12,6 +13,8 @@ from ..markup import m
 from ..markup import put
 from ..markup import t
 from ..shapes import put_item_id
+from . import inviting
+from . import scheduling
 from .call import Call
 from .folders import dispose
 from .replies import Answer
@@ -57,11 +60,14 @@ def delete_item(call: Call, request: Element) -> Element:
             kind = item.kind or elements.kind_of(item.item_class)
             if kind == "Task" and request.get("AffectedTaskOccurrences") is None:
                 raise ItemError("ErrorAffectedTaskOccurrencesRequired", "AffectedTaskOccurrences attribute is required.")
-            if kind == "CalendarItem" and request.get("SendMeetingCancellations") is None:
-                raise ItemError("ErrorSendMeetingCancellationsRequired", "SendMeetingCancellations attribute is required.")
+            if kind == "CalendarItem":
+                told = scheduling.told(request, "SendMeetingCancellations")
+                inviting.send(item, inviting.for_end(item, told))
             if not item.read and not quiet:
                 transport.answer_receipt(item, read=False)
-            if item.folder is not None:
+            if item.master is not None:
+                appointments.delete_occurrence(item)
+            elif item.folder is not None:
                 dispose(call, item.folder, item.key, how)
             answer.success()
         except ItemError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lxml import etree
 
+from .. import appointments
 from .. import content
 from .. import elements
 from .. import fields
@@ -31,6 +32,8 @@ from ..shapes import EXTENDED_URI
 from ..shapes import INDEXED_URI
 from ..shapes import put_item_id
 from ..store import Item
+from . import inviting
+from . import scheduling
 from .call import Call
 from .creating import send_existing
 from .replies import Answer
@@ -71,14 +74,21 @@ def _update(call: Call, request: Element, change: Element) -> Item | None:
     disposition = request.get("MessageDisposition")
     if disposition is None and elements.kind_of(item.item_class) == "Message":
         raise ItemError("ErrorMessageDispositionRequired")
+    calendar = item.kind == "CalendarItem"
+    told = scheduling.told(request, "SendMeetingInvitationsOrCancellations") if calendar else ""
     kept = item.twin()
     was_read = item.read
     only_read = True
     try:
+        if calendar:
+            scheduling.prepare_update(call, item, updates)
         for update in children(updates):
             only_read &= _apply(item, update)
+        if calendar and not scheduling.from_mime(updates):
+            appointments.revise(kept, item)
         if not only_read:
             kinds.settle(item)
+        letters = inviting.for_change(kept, item, told)
     except ItemError:
         _restore(item, kept)
         raise
@@ -86,8 +96,9 @@ def _update(call: Call, request: Element, change: Element) -> Item | None:
         transport.answer_receipt(item, read=True)
     # Marking read what is read changes nothing, not even the change key.
     if not only_read or was_read != item.read:
-        call.user.touch(item, was_read=was_read, read_only=only_read)
-    if disposition in ("SendOnly", "SendAndSaveCopy"):
+        appointments.save(item, was_read=was_read, read_only=only_read)
+    inviting.send(item, letters)
+    if disposition in ("SendOnly", "SendAndSaveCopy") and not calendar:
         saved = request.find(m("SavedItemFolderId"))
         target = None if saved is None else target_folder(call, saved, "ErrorSavedItemFolderNotFound")
         send_existing(call, item, target, keep_copy=disposition == "SendAndSaveCopy")
@@ -113,6 +124,7 @@ def _restore(item: Item, kept: Item) -> None:
         setattr(item, name, getattr(kept, name))
     item.props, item.declared = kept.props, kept.declared
     item.attachment_numbers, item.next_attachment = kept.attachment_numbers, kept.next_attachment
+    item.exceptions, item.deleted = kept.exceptions, kept.deleted
     item.mailbox.world.forget(item)
 
 
@@ -138,6 +150,8 @@ def _apply(item: Item, update: Element) -> bool:
     field = kinds.BY_URI.get(uri)
     if field is not None and field.uri not in fields.BY_URI and kinds.fields_of(kind).get(field.name) is not field:
         raise ItemError("ErrorInvalidPropertyRequest")
+    own = None if field is None else kinds.fields_of(kind).get(field.name)
+    field = own if own is not None and own.uri == uri else field
     if field is None or field.at_creation:
         raise ItemError("ErrorInvalidPropertySet" if action != "DeleteItemField" else "ErrorInvalidPropertyDelete")
     if values and local(values[0]) != field.name:
