@@ -46,6 +46,7 @@ class Field:
     listed: bool = True
     parse: Callable[[str], Value] | None = None
     at_creation: bool = False
+    append: Assign | None = None
 
 
 BRIEF = 255

@@ -11,15 +11,24 @@ from . import appointments
 from . import calendar_fields
 from . import contacts
 from . import fields
+from . import lists
 from . import meeting_fields
+from . import task_series
 from . import tasks
 from .fields import Field
 from .store import Item
+
+
+def _settle_task(item: Item) -> None:
+    task_series.begin(item)
+    tasks.settle(item)
+
 
 #: The fields that only items of a kind have.
 OWN: dict[str, tuple[Field, ...]] = {
     "CalendarItem": calendar_fields.FIELDS,
     "Contact": contacts.FIELDS,
+    "DistributionList": lists.FIELDS,
     "Task": tasks.FIELDS,
     **meeting_fields.FIELDS,
 }
@@ -27,7 +36,8 @@ OWN: dict[str, tuple[Field, ...]] = {
 SETTLE: dict[str, Callable[[Item], None]] = {
     "CalendarItem": appointments.settle,
     "Contact": contacts.settle,
-    "Task": tasks.settle,
+    "DistributionList": lists.settle,
+    "Task": _settle_task,
 }
 BY_URI: dict[str, Field] = {
     **{one.uri: one for own in OWN.values() for one in own},

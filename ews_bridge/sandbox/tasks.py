@@ -152,7 +152,11 @@ def _show_recurrence(item: Item, parent: Element, look: Look) -> None:
 
 
 def _assign_recurrence(item: Item, element: Element) -> None:
-    item.declared["Recurrence"] = etree.tostring(element, with_tail=False)
+    """Keep it as Exchange shows it: a time zone stands after the dates of the range."""
+    kept = etree.fromstring(etree.tostring(element, with_tail=False))
+    for day in kept.iter(t("StartDate"), t("EndDate")):
+        day.text = text_of(day).strip()[:10] + "Z"
+    item.declared["Recurrence"] = etree.tostring(kept)
 
 
 def _remove_recurrence(item: Item) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from .. import appointments
 from .. import elements
+from .. import kinds
+from .. import task_series
 from .. import transport
 from ..errors import ItemError
 from ..markup import Element
@@ -13,6 +15,7 @@ from ..markup import m
 from ..markup import put
 from ..markup import t
 from ..shapes import put_item_id
+from ..store import Item
 from . import inviting
 from . import scheduling
 from .call import Call
@@ -67,12 +70,22 @@ def delete_item(call: Call, request: Element) -> Element:
                 transport.answer_receipt(item, read=False)
             if item.master is not None:
                 appointments.delete_occurrence(item)
+            elif request.get("AffectedTaskOccurrences") == "SpecifiedOccurrenceOnly" and task_series.recurs(item):
+                _skip(call, item)
             elif item.folder is not None:
                 dispose(call, item.folder, item.key, how)
             answer.success()
         except ItemError as error:
             answer.error(error)
     return answer.element
+
+
+def _skip(call: Call, item: Item) -> None:
+    """Delete the current occurrence of a recurring task: it goes on to the next one, and the last one stays."""
+    if not task_series.skip(item):
+        raise ItemError("ErrorCannotDeleteTaskOccurrence")
+    kinds.settle(item)
+    call.user.touch(item, was_read=item.read, read_only=False)
 
 
 def mark_as_junk(call: Call, request: Element) -> Element:

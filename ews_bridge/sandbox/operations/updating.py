@@ -9,8 +9,10 @@ from .. import content
 from .. import elements
 from .. import fields
 from .. import kinds
+from .. import lists
 from .. import parts
 from .. import properties
+from .. import task_series
 from .. import transport
 from ..dictionaries import entry_of
 from ..errors import ItemError
@@ -94,10 +96,14 @@ def _update(call: Call, request: Element, change: Element) -> Item | None:
         raise
     if item.read and not was_read and not is_true(request.get("SuppressReadReceipts")):
         transport.answer_receipt(item, read=True)
+    single = task_series.split(item, kept) if item.kind == "Task" else None
     # Marking read what is read changes nothing, not even the change key.
     if not only_read or was_read != item.read:
         appointments.save(item, was_read=was_read, read_only=only_read)
     inviting.send(item, letters)
+    if single is not None and item.folder is not None:
+        call.user.place(single, item.folder)
+        return single
     if disposition in ("SendOnly", "SendAndSaveCopy") and not calendar:
         saved = request.find(m("SavedItemFolderId"))
         target = None if saved is None else target_folder(call, saved, "ErrorSavedItemFolderNotFound")
@@ -179,8 +185,10 @@ def _apply_field(item: Item, action: str, field: Field, values: list[Element]) -
             envelope = properties.envelope(item)
             old = {"To": envelope.to, "Cc": envelope.cc, "Bcc": envelope.bcc, "Reply-To": envelope.reply_to}[header]
             content.set_addresses(item, header, [*old, *parts.mailboxes(values[0])])
-        else:
+        elif field.append is None:
             raise ItemError("ErrorInvalidPropertyAppend")
+        else:
+            field.append(item, values[0])
     elif field.assign is None:
         raise ItemError("ErrorInvalidPropertySet")
     else:
@@ -210,7 +218,10 @@ def _is_header(name: PropertyName) -> bool:
 
 
 def _apply_entry(item: Item, action: str, path: Element, values: list[Element]) -> None:
-    """Change one entry of a contact's addresses or numbers, or one part of a postal address."""
+    """Change one entry of a contact's addresses or numbers, or one part of a postal address; or take out one member of a list."""
+    if path.get("FieldURI") == lists.MEMBER and action == "DeleteItemField":
+        lists.remove_member(item, path.get("FieldIndex") or "")
+        return
     entry = entry_of(path)
     if action == "DeleteItemField":
         entry.remove(item)
