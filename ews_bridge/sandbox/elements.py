@@ -67,11 +67,11 @@ ORDERS: dict[str, tuple[str, ...]] = {
 }
 PLACES_OF = {kind: {name: place for place, name in enumerate(order)} for kind, order in ORDERS.items()}
 
-# Elements whose content is kept as the client wrote it: there is no calendar, contact or task logic here.
+# Elements whose content is kept as the client wrote it, of the kinds that are no messages.
 DECLARED: dict[str, frozenset[str]] = {
     "CalendarItem": frozenset(CALENDAR),
-    "Contact": frozenset(CONTACT),
-    "Task": frozenset(TASK),
+    "Contact": frozenset(),
+    "Task": frozenset(),
     "DistributionList": frozenset(LIST),
 }
 DEFAULT_CLASS = {

@@ -124,13 +124,13 @@ def show_attachment(parent: Element, item: Item, number: int, *, full: bool) -> 
         put(element, t("LastModifiedTime"), format_time(item.modified))
         put(element, t("IsInline"), "true" if found.inline else "false")
         if not found.message:
-            put(element, t("IsContactPhoto"), "false")
+            put(element, t("IsContactPhoto"), "true" if found.photo else "false")
     return element
 
 
 def attachment_id(item: Item, number: int) -> str:
     folder = item.folder.key if item.folder else 0
-    return ids.ews_id(item.mailbox.guid, ids.entry_id(item.mailbox.replica, folder, item.key), number)
+    return ids.ews_id(item.mailbox.guid, ids.entry_id(item.mailbox.replica, folder, item.key), number, item.occurrence or None)
 
 
 def show_attachments(item: Item, parent: Element, look: Look) -> None:

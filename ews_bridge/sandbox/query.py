@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from . import content
-from . import fields
 from . import folder_properties
 from . import headers as hdr
+from . import kinds
 from . import properties
+from .dictionaries import entry_of
 from .errors import ItemError
 from .mapi import Value
 from .mapi import parse_value
@@ -268,6 +269,9 @@ def _item_getter(path: Element) -> tuple[Getter[Item], Parser]:
         found = path_of(path)
         kind = found.type.removesuffix("Array")
         return lambda item: properties.read(item, found.name, found.type), lambda text: parse_value(kind, [text])
+    if local(path) == "IndexedFieldURI" and path.get("FieldURI") != "item:InternetMessageHeader":
+        entry = entry_of(path)
+        return lambda item: properties.read(item, entry.prop, "String"), lambda text: text
     if local(path) == "IndexedFieldURI":
         name = path.get("FieldIndex") or ""
         return lambda item: hdr.decode(hdr.first(hdr.split_message(item.mime)[0], name)), lambda text: text
@@ -275,7 +279,7 @@ def _item_getter(path: Element) -> tuple[Getter[Item], Parser]:
     if uri in SPECIAL:
         is_bool = uri in ("item:IsDraft", "item:IsRead")
         return SPECIAL[uri], lambda text: parse_value("Boolean" if is_bool else "String", [text])
-    field = fields.BY_URI.get(uri)
+    field = kinds.BY_URI.get(uri)
     if field is None and uri.partition(":")[2]:
         declared = uri.partition(":")[2]
         return lambda item: _declared_text(item, declared), lambda text: text

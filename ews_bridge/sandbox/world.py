@@ -109,7 +109,7 @@ class World:
 
     def envelope(self, item: Item) -> Envelope:
         """What the item's headers say; the last few thousand are remembered."""
-        if not item.key:
+        if not item.key or item.master is not None:
             return envelope_of(item.mime)
         found = self._envelopes.get(item.key)
         if found is None:
@@ -132,12 +132,12 @@ class World:
     def rendered(self, item: Item, make: Callable[[], bytes]) -> bytes:
         """The item's rendered MIME, from a cache of bounded size."""
         key = (item.key, item.content_change)
-        found = self._rendered.get(key)
+        found = self._rendered.get(key) if item.master is None else None
         if found is not None:
             self._rendered.move_to_end(key)
             return found
         made = make()
-        if item.key and len(made) < RENDERED_BYTES // 8:
+        if item.key and item.master is None and len(made) < RENDERED_BYTES // 8:
             self._rendered[key] = made
             self._rendered_bytes += len(made)
             while self._rendered_bytes > RENDERED_BYTES:
@@ -379,7 +379,7 @@ class Mailbox:
 
     def item_id(self, item: Item) -> str:
         folder_key = item.folder.key if item.folder else 0
-        return ids.ews_id(self.guid, ids.entry_id(self.replica, folder_key, item.key))
+        return ids.ews_id(self.guid, ids.entry_id(self.replica, folder_key, item.key), occurrence=item.occurrence or None)
 
     def item_change_key(self, item: Item) -> str:
         kind = {"CalendarItem": 0x0F, "Contact": 0x11, "DistributionList": 0x12, "Task": 0x13}.get(item.kind, 0x09)

@@ -8,6 +8,7 @@ from .. import content
 from .. import elements
 from .. import fields
 from .. import headers as hdr
+from .. import kinds
 from .. import parts
 from .. import properties
 from .. import transport
@@ -45,6 +46,12 @@ HOME = {
     "DistributionList": "contacts",
     "Task": "tasks",
 }
+# Where an item of a kind may be saved, and the error for any other place (MS-OXWSCONT R301001).
+CLASSES = {
+    "Contact": ("IPF.Contact", "ErrorCannotCreateContactInNonContactFolder"),
+    "DistributionList": ("IPF.Contact", "ErrorCannotCreateContactInNonContactFolder"),
+    "Task": ("IPF.Task", "ErrorCannotCreateTaskInNonTaskFolder"),
+}
 MIME_KINDS = ("Message", "PostItem", "CalendarItem", "Item")
 EMPTY = b"MIME-Version: 1.0\r\n\r\n"
 
@@ -74,8 +81,8 @@ def _create(call: Call, request: Element, node: Element, disposition: str | None
         raise ItemError("ErrorMessageDispositionRequired")
     saved = request.find(m("SavedItemFolderId"))
     folder = None if saved is None else target_folder(call, saved, "ErrorSavedItemFolderNotFound")
-    if folder is not None and kind == "Contact" and not folder.folder_class.startswith("IPF.Contact"):
-        raise ItemError("ErrorCannotCreateContactInNonContactFolder", "Contacts can only be saved in a contacts folder.")
+    if folder is not None and kind in CLASSES and not folder.folder_class.startswith(CLASSES[kind][0]):
+        raise ItemError(CLASSES[kind][1])
     item = respond(call, node) if kind in RESPONSES else assemble(call, node)
     if sendable and disposition in ("SendOnly", "SendAndSaveCopy"):
         submit(call, item, folder, keep_copy=disposition == "SendAndSaveCopy")
@@ -119,6 +126,7 @@ def assemble(call: Call, node: Element) -> Item:
     if given is None and kind == "Message" and not properties.text(item, properties.MESSAGE_ID):
         item.mime = with_header(item.mime, "Message-ID", transport.new_message_id(call.user))
     _check_class(item, kind)
+    kinds.settle(item)
     return item
 
 
@@ -136,12 +144,11 @@ def _set_part(call: Call, item: Item, child: Element, kind: str) -> None:
             content.add_attachment(item, read_attachment(call, attached))
     elif name in elements.DECLARED.get(kind, frozenset()):
         item.declared[name] = etree.tostring(child, with_tail=False)
-    elif name in fields.BY_NAME and fields.BY_NAME[name].assign is not None:
-        assign = fields.BY_NAME[name].assign
-        if assign is not None:
-            assign(item, child)
     elif name != "StoreEntryId":
-        raise ItemError("ErrorInvalidPropertySet")
+        field = kinds.fields_of(kind).get(name)
+        if field is None or field.assign is None:
+            raise ItemError("ErrorInvalidPropertySet")
+        field.assign(item, child)
 
 
 def _check_class(item: Item, kind: str) -> None:

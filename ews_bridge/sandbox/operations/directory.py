@@ -16,11 +16,11 @@ from ..markup import put
 from ..markup import set_attribute
 from ..markup import t
 from ..shapes import put_folder_id
+from ..timezones import put_zones
 from ..world import Mailbox
 from .call import Call
 from .replies import Answer
 from .targets import target_folder
-from .zones import put_zones
 
 MOST_NAMES = 100
 

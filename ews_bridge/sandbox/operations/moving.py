@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from .. import elements
+from .. import kinds
+from .. import task_series
 from .. import transport
 from ..errors import ItemError
 from ..markup import Element
@@ -12,6 +14,7 @@ from ..markup import m
 from ..markup import put
 from ..markup import t
 from ..shapes import put_item_id
+from ..store import Item
 from .call import Call
 from .folders import dispose
 from .replies import Answer
@@ -61,12 +64,26 @@ def delete_item(call: Call, request: Element) -> Element:
                 raise ItemError("ErrorSendMeetingCancellationsRequired", "SendMeetingCancellations attribute is required.")
             if not item.read and not quiet:
                 transport.answer_receipt(item, read=False)
-            if item.folder is not None:
+            if (
+                kind == "Task"
+                and request.get("AffectedTaskOccurrences") == "SpecifiedOccurrenceOnly"
+                and "Recurrence" in item.declared
+            ):
+                _skip(call, item)
+            elif item.folder is not None:
                 dispose(call, item.folder, item.key, how)
             answer.success()
         except ItemError as error:
             answer.error(error)
     return answer.element
+
+
+def _skip(call: Call, item: Item) -> None:
+    """Delete the current occurrence of a recurring task: it goes on to the next one, and the last one stays."""
+    if not task_series.skip(item):
+        raise ItemError("ErrorCannotDeleteTaskOccurrence")
+    kinds.settle(item)
+    call.user.touch(item, was_read=item.read, read_only=False)
 
 
 def mark_as_junk(call: Call, request: Element) -> Element:

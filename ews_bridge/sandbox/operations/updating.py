@@ -7,9 +7,12 @@ from lxml import etree
 from .. import content
 from .. import elements
 from .. import fields
+from .. import kinds
 from .. import parts
 from .. import properties
+from .. import task_series
 from .. import transport
+from ..dictionaries import entry_of
 from ..errors import ItemError
 from ..fields import Field
 from ..ids import parse_change_key
@@ -26,6 +29,7 @@ from ..markup import put
 from ..markup import t
 from ..markup import text_of
 from ..shapes import EXTENDED_URI
+from ..shapes import INDEXED_URI
 from ..shapes import put_item_id
 from ..store import Item
 from .call import Call
@@ -74,14 +78,20 @@ def _update(call: Call, request: Element, change: Element) -> Item | None:
     try:
         for update in children(updates):
             only_read &= _apply(item, update)
+        if not only_read:
+            kinds.settle(item)
     except ItemError:
         _restore(item, kept)
         raise
     if item.read and not was_read and not is_true(request.get("SuppressReadReceipts")):
         transport.answer_receipt(item, read=True)
+    single = task_series.split(item, kept) if item.kind == "Task" else None
     # Marking read what is read changes nothing, not even the change key.
     if not only_read or was_read != item.read:
         call.user.touch(item, was_read=was_read, read_only=only_read)
+    if single is not None and item.folder is not None:
+        call.user.place(single, item.folder)
+        return single
     if disposition in ("SendOnly", "SendAndSaveCopy"):
         saved = request.find(m("SavedItemFolderId"))
         target = None if saved is None else target_folder(call, saved, "ErrorSavedItemFolderNotFound")
@@ -121,14 +131,19 @@ def _apply(item: Item, update: Element) -> bool:
         raise ItemError("ErrorIncorrectUpdatePropertyCount")
     if path.tag == EXTENDED_URI:
         return _apply_extended(item, action, path, values)
+    if path.tag == INDEXED_URI:
+        _apply_entry(item, action, path, values)
+        return False
     uri = path.get("FieldURI") or ""
     name = uri.partition(":")[2]
     kind = item.kind or elements.kind_of(item.item_class)
     if name in elements.DECLARED.get(kind, frozenset()):
         _apply_declared(item, action, name, values)
         return False
-    field = fields.BY_URI.get(uri)
-    if field is None:
+    field = kinds.BY_URI.get(uri)
+    if field is not None and field.uri not in fields.BY_URI and kinds.fields_of(kind).get(field.name) is not field:
+        raise ItemError("ErrorInvalidPropertyRequest")
+    if field is None or field.at_creation:
         raise ItemError("ErrorInvalidPropertySet" if action != "DeleteItemField" else "ErrorInvalidPropertyDelete")
     if values and local(values[0]) != field.name:
         raise ItemError("ErrorUpdatePropertyMismatch")
@@ -183,6 +198,20 @@ def _apply_extended(item: Item, action: str, path: Element, values: list[Element
 
 def _is_header(name: PropertyName) -> bool:
     return isinstance(name, tuple) and name[0] == HEADERS_SET
+
+
+def _apply_entry(item: Item, action: str, path: Element, values: list[Element]) -> None:
+    """Change one entry of a contact's addresses or numbers, or one part of a postal address."""
+    entry = entry_of(path)
+    if action == "DeleteItemField":
+        entry.remove(item)
+        return
+    given = children(values[0])
+    if action == "AppendToItemField":
+        raise ItemError("ErrorInvalidPropertyAppend")
+    if local(values[0]) != entry.dictionary or len(given) != 1 or given[0].get("Key") != path.get("FieldIndex"):
+        raise ItemError("ErrorUpdatePropertyMismatch")
+    entry.assign(item, given[0])
 
 
 def _apply_declared(item: Item, action: str, name: str, values: list[Element]) -> None:
