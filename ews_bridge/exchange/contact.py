@@ -227,7 +227,7 @@ def leftover(card: Card) -> list[Line]:
     for key, line in sorted(card.lines.items()):
         slot = slots.BY_KEY[key]
         plain = slots.line(slot, slots.values(slot, line) or {})
-        if vcard.key(plain) != vcard.key(line):
+        if vcard.key(plain) != vcard.key(line) or plain.name != line.name:
             mark = replace(line, params=(*line.params, (SLOT, (key,))))
             # The picture itself is the server's.
             found.append(replace(mark, value="-") if slot.shape in ("photo", "certificate") else mark)

@@ -27,7 +27,7 @@ VERSIONS = ("2.1", "3.0", "4.0")
 _ABOUT_THE_FILE = frozenset({"VERSION", "PRODID", "REV"})
 #: What XML has no character for cannot be brought to the server: it goes before anything is compared.
 _FORBIDDEN = {number: None for number in range(32) if number not in (9, 10, 13)} | {0xFFFE: None, 0xFFFF: None}
-_CHARSET = re.compile(rb"CHARSET=\"?([\w.:-]+)", re.IGNORECASE)
+_CHARSET = re.compile(rb"CHARSET=\"?([\w.-]+)", re.IGNORECASE)
 _OLD = re.compile(rb"^VERSION:2\.1\s*$", re.IGNORECASE | re.MULTILINE)
 _DATA = re.compile(r"data:(?:image|application|audio)/([\w.+-]+)(?:;[\w=.-]+)*;base64,(.*)", re.IGNORECASE | re.DOTALL)
 
@@ -91,15 +91,15 @@ def _decode(data: bytes) -> str:
 def _content_lines(text: str) -> Iterator[Line]:
     # Only there a line may end in "=" to say that it goes on.
     printable = "QUOTED-PRINTABLE" in text.upper()
-    for logical, number in vobject.base.getLogicalLines(io.StringIO(text), printable):
-        yield _content_line(logical, number)
+    for logical, _ in vobject.base.getLogicalLines(io.StringIO(text), printable):
+        yield _content_line(logical)
 
 
-def _content_line(logical: str, number: int) -> Line:
+def _content_line(logical: str) -> Line:
     try:
-        found = vobject.base.textLineToContentLine(logical.rstrip("\n"), number)
+        found = vobject.base.textLineToContentLine(logical.rstrip("\n"))
     except (vobject.base.VObjectError, LookupError, ValueError, TypeError) as error:
-        raise BadItem(f"line {number} of the vCard cannot be read: {logical[:60].rstrip()!r}") from error
+        raise BadItem(f"a line of the vCard cannot be read: {logical[:60].rstrip()!r}") from error
     params = {name: [each for value in values for each in _each(name, value)] for name, values in found.params.items()}
     for single in found.singletonparams:
         # 2.1: the value alone, where it is clear what it is the value of.
@@ -117,7 +117,7 @@ def _each(name: str, value: str) -> list[str]:
 
 def _tolerant(logical: str) -> Iterator[Line]:
     try:
-        yield _content_line(logical, 0)
+        yield _content_line(logical)
     except BadItem:
         return
 
