@@ -42,6 +42,8 @@ from ews_bridge.store import Store
 #: A base revision that no store gives: the side that has it counts as edited (see `apply.recover` and `Conflict`).
 EDITED = "edited"
 
+_SECOND = "another file in this folder has the same UID; it was not uploaded: give it a UID of its own, or remove one of the two"
+
 Stores = Mapping[tuple[Side, int], Store]
 
 #: Keeps the content of a row aside, durably, and says where.
@@ -125,8 +127,8 @@ def _into(step: Step) -> int:
 
 def _carry(batch: Batch, source: Store, target: Store) -> Iterator[tuple[Step, Row | Failed]]:
     """Contents from one store to the other: creations or updates, read and written as a stream."""
-    steps = {step.source.id: step for step in batch.steps if isinstance(step, Create | Update)}
-    unread: list[tuple[Step, Failed]] = []
+    steps = {step.source.id: step for step in batch.steps if isinstance(step, Create | Update) and not _second(step)}
+    unread: list[tuple[Step, Failed]] = [(step, BadItem(_SECOND)) for step in batch.steps if _second(step)]
 
     def contents() -> Iterator[tuple[Create | Update, Entry, Content]]:
         for entry, content in source.read([step.source for step in steps.values()]):
@@ -148,6 +150,11 @@ def _carry(batch: Batch, source: Store, target: Store) -> Iterator[tuple[Step, R
             update = updates[entry.id]
             yield update, result if isinstance(result, Stale | BadItem) else _updated(update, result)
     yield from unread
+
+
+def _second(step: Step) -> bool:
+    """Whether it would make a second item of one UID in a folder."""
+    return isinstance(step, Create) and step.row.again and bool(step.source.revision)
 
 
 def _created(step: Create | Update | Copy, source: Entry, made: Entry, flags: Flags) -> Row:

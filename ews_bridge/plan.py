@@ -86,7 +86,8 @@ def plan_row(row: Row, policy: Policy = ANY) -> list[Step]:
             return [Create(row, dead, live)]
         return [Delete(row, dead.other, live)]
     if link is None:
-        if local.revision and remote.revision:  # two drafts of one Message-ID: nobody knows whether they say the same
+        # Equal revisions are digests of one meaning. Of two drafts with one Message-ID nobody knows whether they say the same.
+        if local.revision and remote.revision and local.revision != remote.revision:
             return [Conflict(row, local, remote)]
         # Of two folders whose names differ in case the server's name is the news.
         agreed = remote if remote.collection else replace(remote, key=local.key)
@@ -100,7 +101,7 @@ def _create(row: Row, to: Side, source: Entry) -> list[Step]:
     """What is new on one side only; a message that its reader marked to be deleted stays where it is."""
     if Flag.TRASHED in source.flags:
         return []
-    if row.again:
+    if row.again and not source.revision:
         return [Forget(row)]
     if row.twin is not None:
         return [Copy(row, to, source, row.twin[to], row.twin[to.other])]
@@ -118,7 +119,7 @@ def _leave(row: Row, link: Link | None, local: Entry | None) -> list[Step]:
 def _outside(remote: Entry, policy: Policy) -> bool:
     if policy.max_size and remote.hints.size > policy.max_size:
         return True
-    wanted = Flag.FLAGGED in remote.flags or Flag.SEEN not in remote.flags
+    wanted = not policy.by_uid and (Flag.FLAGGED in remote.flags or Flag.SEEN not in remote.flags)
     return 0 < remote.hints.sent < policy.since and not wanted
 
 

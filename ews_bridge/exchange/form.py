@@ -19,6 +19,7 @@ from lxml import etree
 from ews_bridge.exchange import asking
 from ews_bridge.exchange import mail
 from ews_bridge.exchange import soap
+from ews_bridge.model import Said as Said  # where the local side finds it, too
 
 #: What a file says and Exchange has no field for: lines of the file, as they stood.
 LEFTOVER = f'<t:ExtendedFieldURI PropertySetId="{asking.TOKEN_SET}" PropertyName="Leftover" PropertyType="String"/>'
@@ -78,10 +79,15 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """One occurrence of a series to change: its place in the series, from 1, and the field updates; "" deletes it."""
+    """One occurrence of a series to change: its place in the series, from 1, and the field updates; "" deletes it.
+
+    `id`: of what is an item of its own already (a changed occurrence, a single invitation to a series), its id; then the place
+    may be unknown (0). Where the master's own update drops the changed occurrences (`Recurrence` is set), there is no id.
+    """
 
     index: int
     updates: str
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,8 @@ class Changes:
     """What must be written. `xml`: of a new item the content of its element, in the order of the schema; of one that is there
     the field updates (SetItemField, DeleteItemField), of what differs only and "" when nothing does. `occurrences`,
     `attach` and `detach` (attachment ids) follow it. `mailed`: who would be told of it, were meeting mail allowed.
+    `answer`: what the file's owner now says to the invitation of somebody else ("AcceptItem", "TentativelyAcceptItem",
+    "DeclineItem"), to be given on the item itself and without a mail.
     """
 
     xml: str = ""
@@ -96,26 +104,10 @@ class Changes:
     attach: tuple[Attachment, ...] = ()
     detach: tuple[str, ...] = ()
     mailed: tuple[str, ...] = ()
+    answer: str = ""
 
     def __bool__(self) -> bool:
-        return bool(self.xml or self.occurrences or self.attach or self.detach)
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a file says: its UID, a digest that two files share exactly when they mean the same, and a name for people.
-
-    `members`: the UIDs of the items that it refers to, as a group of contacts does. Their elements, where the server has them,
-    are handed to `creation` and `changes` as `others`.
-    `ended`: when it was over for good (a task completed, a series run out), in seconds since the epoch; 0: it is not, or never.
-    What ended long ago may be left out of the window that the settings call `since`.
-    """
-
-    uid: str
-    meaning: str
-    label: str
-    ended: int = 0
-    members: tuple[str, ...] = ()
+        return bool(self.xml or self.occurrences or self.attach or self.detach or self.answer)
 
 
 class Form(Protocol):
