@@ -6,6 +6,7 @@ clients can go on where they were.
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import json
 import os
@@ -14,20 +15,23 @@ from collections.abc import Callable
 from contextlib import closing
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from .mapi import Bag
 from .mapi import PropertyName
+from .mapi import Value
 from .mapi import format_value
 from .mapi import parse_value
 from .store import Folder
 from .store import Item
+from .store import Overlay
 from .store import Tombstone
 from .world import Delivery
 from .world import Mailbox
 from .world import World
 
 APPLICATION = 0x45575342  # "EWSB"
-FORMAT = 1
+FORMAT = 2
 TABLES = """
 CREATE TABLE world (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE mailboxes (address TEXT PRIMARY KEY, data TEXT NOT NULL);
@@ -122,7 +126,27 @@ def _pack_item(item: Item) -> str:
     data["search_key"] = item.search_key.hex()
     data["props"] = _pack(item.props)
     data["declared"] = {name: xml.decode("utf-8") for name, xml in item.declared.items()}
+    data["deleted"] = sorted(item.deleted)
+    data["exceptions"] = [[day, _pack_overlay(one)] for day, one in item.exceptions.items()]
     return json.dumps(data)
+
+
+def _pack_overlay(overlay: Overlay) -> dict[str, object]:
+    return {
+        "props": _pack({name: kept for name, kept in overlay.props.items() if kept is not None}),
+        "no_props": [name for name, kept in overlay.props.items() if kept is None],
+        "declared": {name: xml and xml.decode("utf-8") for name, xml in overlay.declared.items()},
+        "mime": base64.b64encode(overlay.mime).decode("ascii") if overlay.mime is not None else None,
+        "attachment_numbers": overlay.attachment_numbers,
+    }
+
+
+def _unpack_overlay(data: dict[str, Any]) -> Overlay:
+    kept: dict[PropertyName, tuple[str, Value] | None] = {**_unpack(data["props"])}
+    kept |= {name if isinstance(name, int) else (str(name[0]), name[1]): None for name in data["no_props"]}
+    declared = {name: xml and xml.encode("utf-8") for name, xml in data["declared"].items()}
+    mime = base64.b64decode(data["mime"]) if data["mime"] is not None else None
+    return Overlay(kept, declared, mime, tuple(data["attachment_numbers"]))
 
 
 def _pack(bag: Bag) -> list[list[object]]:
@@ -204,7 +228,7 @@ def _read_folders(database: sqlite3.Connection, address: str, mailbox: Mailbox) 
         folder.changes = sorted([(item.change, item.key) for item in folder.items.values()] + gone)
 
 
-def _read_item(mailbox: Mailbox, mime: bytes, data: dict[str, object]) -> Item:
+def _read_item(mailbox: Mailbox, mime: bytes, data: dict[str, Any]) -> Item:
     search_key, props, declared = data["search_key"], data["props"], data["declared"]
     if not isinstance(search_key, str) or not isinstance(props, list) or not isinstance(declared, dict):
         raise ValueError("damaged sandbox data file")
@@ -213,4 +237,6 @@ def _read_item(mailbox: Mailbox, mime: bytes, data: dict[str, object]) -> Item:
         setattr(item, name, data[name])
     item.props = _unpack(props)
     item.declared = {str(name): str(xml).encode("utf-8") for name, xml in declared.items()}
+    item.deleted = set(data["deleted"])
+    item.exceptions = {day: _unpack_overlay(one) for day, one in data["exceptions"]}
     return item

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from . import appointments
+from . import calendar_fields
 from . import contacts
 from . import fields
 from . import task_series
@@ -22,11 +24,13 @@ def _settle_task(item: Item) -> None:
 
 #: The fields that only items of a kind have.
 OWN: dict[str, tuple[Field, ...]] = {
+    "CalendarItem": calendar_fields.FIELDS,
     "Contact": contacts.FIELDS,
     "Task": tasks.FIELDS,
 }
 #: What is seen to whenever an item of a kind is saved.
 SETTLE: dict[str, Callable[[Item], None]] = {
+    "CalendarItem": appointments.settle,
     "Contact": contacts.settle,
     "Task": _settle_task,
 }

@@ -6,6 +6,7 @@ A day of the month that a month does not have means the last day of it. Nothing 
 from __future__ import annotations
 
 import datetime as dt
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -87,10 +88,8 @@ class Recurrence:
         """The last day; None if there is no end."""
         if self.end is None and self.count is None:
             return None
-        final = None
-        for final in self.days():
-            pass
-        return final
+        found = deque(self.days(), maxlen=1)
+        return found[0] if found else None
 
 
 def _daily(pattern: Pattern, start: dt.date) -> Iterator[dt.date]:

@@ -48,10 +48,9 @@ class Change:
 
     def in_year(self, year: int) -> dt.datetime:
         """The local time of the change in that year."""
+        day = nth_weekday(year, self.month, self.weekday, self.occurrence)
         if self.date:
             day = dt.date(year, self.month, self.date)
-        else:
-            day = nth_weekday(year, self.month, self.weekday, self.occurrence)
         return dt.datetime.combine(day, dt.time()) + dt.timedelta(minutes=self.minutes)
 
 
@@ -136,12 +135,12 @@ def _table() -> dict[str, Zone]:
         if not rule:
             eras: tuple[Era, ...] = (Era(0, standard, standard),)
         else:
-            gain, begins, ends = rules[rule[0]]
-            eras = (Era(0, standard, standard + gain, begins, ends),)
+            minutes, begins, ends = rules[rule[0]]
+            eras = (Era(0, standard, standard + minutes, begins, ends),)
             if rule[0] == AMERICAN:
                 before = (Change(4, 1, 6, begins.minutes), Change(10, -1, 6, ends.minutes))
-                now = Era(AMERICA_CHANGED, standard, standard + gain, begins, ends)
-                eras = (Era(0, standard, standard + gain, *before), now)
+                now = Era(AMERICA_CHANGED, standard, standard + minutes, begins, ends)
+                eras = (Era(0, standard, standard + minutes, *before), now)
         found[zone.lower()] = Zone(zone, name, eras)
     return found
 
@@ -213,10 +212,7 @@ def put_zone(parent: Element, name: str, zone: Zone, *, full: bool) -> None:
     groups = put(element, t("TransitionsGroups"))
     transitions = put(element, t("Transitions"))
     for number, era in enumerate(zone.eras):
-        if len(zone.eras) == 1:
-            label = "1"
-        else:
-            label = str(era.year or zone.eras[1].year - 1)
+        label = "1" if len(zone.eras) == 1 else str(era.year or zone.eras[1].year - 1)
         _put_era(periods, groups, era, f"trule:Microsoft/Registry/{zone.id}/{label}", str(number))
         step = put(transitions, t("AbsoluteDateTransition" if number else "Transition"))
         put(step, t("To"), str(number)).set("Kind", "Group")

@@ -285,7 +285,7 @@ class Mailbox:
             raise ItemError("ErrorFolderExists")
 
     def _commit(self, folder: Folder) -> None:
-        # PidTagLocalCommitTimeMax has whole seconds on the wire; a second change within one must show all the same.
+        # PidTagLocalCommitTimeMax: whole seconds on the wire, yet a second change within one must show all the same.
         folder.commit = self.world.time()
 
     # -- items
@@ -349,16 +349,21 @@ class Mailbox:
 
     def move(self, item: Item, folder: Folder) -> Item:
         """Move an item; what arrives is a new item with a new id and the old search key."""
-        moved = item.twin()
+        moved = self._twin(item)
         self.remove(item)
         self.place(moved, folder)
         return moved
 
     def copy(self, item: Item, folder: Folder) -> Item:
-        copied = item.twin()
+        copied = self._twin(item)
         copied.created = copied.modified = self.world.time()
         self.place(copied, folder)
         return copied
+
+    def _twin(self, item: Item) -> Item:
+        if item.master is not None:
+            raise ItemError("ErrorCalendarCannotMoveOrCopyOccurrence")
+        return item.twin()
 
     def remove(self, item: Item) -> None:
         """Take an item out for good."""

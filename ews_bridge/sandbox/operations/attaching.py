@@ -22,6 +22,7 @@ from ..markup import t
 from ..shapes import ItemShape
 from ..shapes import item_shape
 from ..store import Item
+from . import scheduling
 from .call import Call
 from .replies import Answer
 from .targets import find_item
@@ -124,4 +125,4 @@ def _attached(call: Call, node: Element) -> tuple[Item, int]:
 def _touch(call: Call, item: Item) -> None:
     item.edited = True
     kinds.settle(item)
-    call.user.touch(item, was_read=item.read, read_only=False)
+    scheduling.save(item, was_read=item.read, read_only=False)

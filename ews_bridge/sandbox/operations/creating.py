@@ -30,6 +30,7 @@ from ..markup import text_of
 from ..shapes import put_item_id
 from ..store import Folder
 from ..store import Item
+from . import scheduling
 from .attaching import read_attachment
 from .call import Call
 from .replies import Answer
@@ -48,6 +49,7 @@ HOME = {
 }
 # Where an item of a kind may be saved, and the error for any other place (MS-OXWSCONT R301001).
 CLASSES = {
+    "CalendarItem": ("IPF.Appointment", "ErrorCannotCreateCalendarItemInNonCalendarFolder"),
     "Contact": ("IPF.Contact", "ErrorCannotCreateContactInNonContactFolder"),
     "DistributionList": ("IPF.Contact", "ErrorCannotCreateContactInNonContactFolder"),
     "Task": ("IPF.Task", "ErrorCannotCreateTaskInNonTaskFolder"),
@@ -79,6 +81,8 @@ def _create(call: Call, request: Element, node: Element, disposition: str | None
     sendable = kind in ("Message", *RESPONSES)
     if sendable and disposition is None:
         raise ItemError("ErrorMessageDispositionRequired")
+    if kind == "CalendarItem":
+        scheduling.told(request, "SendMeetingInvitations")
     saved = request.find(m("SavedItemFolderId"))
     folder = None if saved is None else target_folder(call, saved, "ErrorSavedItemFolderNotFound")
     if folder is not None and kind in CLASSES and not folder.folder_class.startswith(CLASSES[kind][0]):
@@ -119,6 +123,8 @@ def assemble(call: Call, node: Element) -> Item:
     item.read = True
     item.kind = "" if kind in ("Message", "Item") else kind
     read = node.find(t("IsRead"))
+    if kind == "CalendarItem":
+        scheduling.prepare(call, item, node)
     for child in children(node):
         _set_part(call, item, child, kind)
     if read is not None:

@@ -15,6 +15,7 @@ from ..markup import put
 from ..markup import t
 from ..shapes import put_item_id
 from ..store import Item
+from . import scheduling
 from .call import Call
 from .folders import dispose
 from .replies import Answer
@@ -60,15 +61,13 @@ def delete_item(call: Call, request: Element) -> Element:
             kind = item.kind or elements.kind_of(item.item_class)
             if kind == "Task" and request.get("AffectedTaskOccurrences") is None:
                 raise ItemError("ErrorAffectedTaskOccurrencesRequired", "AffectedTaskOccurrences attribute is required.")
-            if kind == "CalendarItem" and request.get("SendMeetingCancellations") is None:
-                raise ItemError("ErrorSendMeetingCancellationsRequired", "SendMeetingCancellations attribute is required.")
+            if kind == "CalendarItem":
+                scheduling.told(request, "SendMeetingCancellations")
             if not item.read and not quiet:
                 transport.answer_receipt(item, read=False)
-            if (
-                kind == "Task"
-                and request.get("AffectedTaskOccurrences") == "SpecifiedOccurrenceOnly"
-                and "Recurrence" in item.declared
-            ):
+            if item.master is not None:
+                scheduling.remove_occurrence(item)
+            elif request.get("AffectedTaskOccurrences") == "SpecifiedOccurrenceOnly" and task_series.recurs(item):
                 _skip(call, item)
             elif item.folder is not None:
                 dispose(call, item.folder, item.key, how)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lxml import etree
 
+from .. import appointments
 from .. import content
 from .. import elements
 from .. import fields
@@ -32,6 +33,7 @@ from ..shapes import EXTENDED_URI
 from ..shapes import INDEXED_URI
 from ..shapes import put_item_id
 from ..store import Item
+from . import scheduling
 from .call import Call
 from .creating import send_existing
 from .replies import Answer
@@ -72,12 +74,19 @@ def _update(call: Call, request: Element, change: Element) -> Item | None:
     disposition = request.get("MessageDisposition")
     if disposition is None and elements.kind_of(item.item_class) == "Message":
         raise ItemError("ErrorMessageDispositionRequired")
+    calendar = item.kind == "CalendarItem"
+    if calendar:
+        scheduling.told(request, "SendMeetingInvitationsOrCancellations")
     kept = item.twin()
     was_read = item.read
     only_read = True
     try:
+        if calendar:
+            scheduling.prepare_update(call, item, updates)
         for update in children(updates):
             only_read &= _apply(item, update)
+        if calendar:
+            appointments.revise(kept, item)
         if not only_read:
             kinds.settle(item)
     except ItemError:
@@ -88,7 +97,7 @@ def _update(call: Call, request: Element, change: Element) -> Item | None:
     single = task_series.split(item, kept) if item.kind == "Task" else None
     # Marking read what is read changes nothing, not even the change key.
     if not only_read or was_read != item.read:
-        call.user.touch(item, was_read=was_read, read_only=only_read)
+        scheduling.save(item, was_read=was_read, read_only=only_read)
     if single is not None and item.folder is not None:
         call.user.place(single, item.folder)
         return single
@@ -118,6 +127,7 @@ def _restore(item: Item, kept: Item) -> None:
         setattr(item, name, getattr(kept, name))
     item.props, item.declared = kept.props, kept.declared
     item.attachment_numbers, item.next_attachment = kept.attachment_numbers, kept.next_attachment
+    item.exceptions, item.deleted = kept.exceptions, kept.deleted
     item.mailbox.world.forget(item)
 
 
