@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 
 from ews_bridge import __version__
 from ews_bridge import addresses
+from ews_bridge import tagconfig
 from ews_bridge.configfile import Source
 from ews_bridge.configfile import Table
 from ews_bridge.configfile import nearest
@@ -31,6 +32,7 @@ from ews_bridge.errors import AuthError
 from ews_bridge.errors import ConfigError
 from ews_bridge.errors import UsageError
 from ews_bridge.names import Layout
+from ews_bridge.tagconfig import TagsSection
 
 #: What becomes of mail on the server when its file is deleted: it stays in Deleted Items, or is removed from there, too.
 Delete = Literal["trash", "soft", "hard"]
@@ -111,6 +113,7 @@ class Account:
     calendar: ItemsSection | None = None
     contacts: ItemsSection | None = None
     tasks: ItemsSection | None = None
+    tags: TagsSection | None = None
     send: SendSection = SendSection()
 
     def section(self, kind: str) -> Section | None:
@@ -123,6 +126,7 @@ class Account:
 ACCOUNT_KEYS = tuple(each.name for each in fields(Account) if each.name not in ("name", "state_dir"))
 MAIL_KEYS = tuple(each.name for each in fields(MailSection))
 ITEMS_KEYS = tuple(each.name for each in fields(ItemsSection))
+TAGS_KEYS = tagconfig.KEYS
 SEND_KEYS = tuple("from" if each.name == "sender" else each.name for each in fields(SendSection))
 
 
@@ -257,6 +261,7 @@ def _account(source: Source, name: str, data: object) -> Account:
         calendar=_items(source, (*table.path, "calendar"), table.data.get("calendar")),
         contacts=_items(source, (*table.path, "contacts"), table.data.get("contacts")),
         tasks=_items(source, (*table.path, "tasks"), table.data.get("tasks")),
+        tags=tagconfig.read(source, (*table.path, "tags"), table.data.get("tags")),
         send=_send(source, (*table.path, "send"), table.data.get("send")),
     )
 

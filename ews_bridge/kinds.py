@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ews_bridge import config
+from ews_bridge import tagsync
 from ews_bridge.binding import Root
 from ews_bridge.config import Account
 from ews_bridge.config import MailSection
@@ -80,10 +81,11 @@ def _kind(name: str, section: Section) -> Kind:
     raise ConfigError(f"{name} cannot be synced yet")
 
 
-def local_tree(kind: Kind, trash: Trash) -> Tree:
+def local_tree(kind: Kind, account: Account, state: State, trash: Trash) -> Tree:
     path = str(kind.section.path)
     if kind.form is None:
-        return MailTree(path, layout=kind.layout, trash=trash, host=_host())
+        tags = tagsync.keeper(account, state)
+        return MailTree(path, layout=kind.layout, trash=trash, host=_host(), tags=tags)
     return VdirTree(path, suffix=kind.form.suffix, read=kind.form.read, trash=trash)
 
 
@@ -92,10 +94,12 @@ def _host() -> str:
     return "".join(c if c.isalnum() or c in ".-" else "-" for c in socket.gethostname()) or "localhost"
 
 
-def remote_tree(kind: Kind, connection: Connection, state: State) -> ExchangeTree:
+def remote_tree(kind: Kind, account: Account, connection: Connection, state: State) -> ExchangeTree:
     def ids(uids: Iterable[str]) -> Mapping[str, str]:
         return state.ids(Side.REMOTE, uids)
 
     special = json.loads(state.get("special") or "{}")
-    delete = kind.section.delete if isinstance(kind.section, MailSection) else "trash"
-    return ExchangeTree(connection, special=special, delete=delete, form=kind.form, ids=ids)
+    if not isinstance(kind.section, MailSection):
+        return ExchangeTree(connection, special=special, form=kind.form, ids=ids)
+    tagging = tagsync.tagging(account, state, connection)
+    return ExchangeTree(connection, special=special, delete=kind.section.delete, tagging=tagging)

@@ -34,6 +34,7 @@ from ews_bridge import disk
 from ews_bridge import folders as folder_trees
 from ews_bridge import kinds
 from ews_bridge import signin
+from ews_bridge import tagsync
 from ews_bridge import trash
 from ews_bridge.batch import Stores
 from ews_bridge.config import Account
@@ -111,11 +112,16 @@ def keep(
         began = time.time()
         with _opened(account, kind, options, progress, state, connection, name, report) as run:
             run = _bound(run)
+            if kind.name == "mail":
+                write = not options.dry_run and Side.REMOTE in options.writes
+                tagsync.prepare(account, state, run.remote.tagging, write=write)
             in_the_way = _trees(run)
             _items(run)
             if folder_trees.revive(_folder_job(run), _policy(run, run.state.folders()), run.report):
                 _items(run)
                 run.report.refused[:] = dict.fromkeys(run.report.refused)  # told twice
+            if kind.name == "mail":
+                tagsync.finish(state, run.remote.tagging)
             _finish(run, began, in_the_way)
             return tuple(path for path in options.folders if path not in _by_path(run))
 
@@ -146,8 +152,8 @@ def _opened(
     report: Report,
 ) -> Iterator[Run]:
     kept = trash.Trash(str(account.state_dir / "trash"), name, kind=kind.name)
-    remote = kinds.remote_tree(kind, connection, state)
-    trees: dict[Side, Tree] = {Side.LOCAL: kinds.local_tree(kind, kept), Side.REMOTE: remote}
+    remote = kinds.remote_tree(kind, account, connection, state)
+    trees: dict[Side, Tree] = {Side.LOCAL: kinds.local_tree(kind, account, state, kept), Side.REMOTE: remote}
     with ThreadPoolExecutor(_width(account)) as workers:
         yield Run(account, kind, options, progress, state, trees, remote, workers, name, report)
 

@@ -72,7 +72,7 @@ def folders(account: Account) -> list[FolderInfo]:
 
 def _folders(account: Account, kind: Kind, connection: Connection) -> list[FolderInfo]:
     with signin.copied(account, kind.name) as memory:
-        remote = kinds.remote_tree(kind, connection, memory)
+        remote = kinds.remote_tree(kind, account, connection, memory)
         folder_trees.observe(memory, {Side.REMOTE: remote})
         special = {ident: name for name, ident in remote.special().items()}
         counts = remote.counts()

@@ -43,6 +43,7 @@ from ews_bridge.model import Known
 from ews_bridge.model import New
 from ews_bridge.model import Said
 from ews_bridge.model import Scan
+from ews_bridge.model import Tags
 from ews_bridge.store import Failed
 from ews_bridge.store import Store
 from ews_bridge.trash import Trash
@@ -204,6 +205,11 @@ class Vdir:
 
     def mark(self, items: Sequence[tuple[Entry, Flags]]) -> Iterator[tuple[Entry, Entry | Failed]]:
         """There are no flags here: each stays as it is."""
+        for entry, _ in items:
+            yield entry, entry
+
+    def tag(self, items: Sequence[tuple[Entry, Tags]]) -> Iterator[tuple[Entry, Entry | Failed]]:
+        """Categories are content here: each stays as it is."""
         for entry, _ in items:
             yield entry, entry
 

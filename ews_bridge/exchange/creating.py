@@ -28,11 +28,13 @@ from ews_bridge.exchange import faults
 from ews_bridge.exchange import mail
 from ews_bridge.exchange import soap
 from ews_bridge.exchange.session import Connection
+from ews_bridge.exchange.tagging import Tagging
 from ews_bridge.model import Entry
 from ews_bridge.model import Flag
 from ews_bridge.model import Flags
 from ews_bridge.model import Hints
 from ews_bridge.model import New
+from ews_bridge.model import Tags
 from ews_bridge.store import Failed
 
 Results = Iterator[tuple[Entry, Entry | Failed]]
@@ -78,11 +80,19 @@ class Folder(Place, Protocol):
     @property
     def delete_type(self) -> str: ...
 
+    @property
+    def tagging(self) -> Tagging | None: ...
+
+    @property
+    def entry_fields(self) -> str: ...
+
+    def entry(self, element: etree._Element) -> Entry: ...
+
 
 def find(folder: Folder, tokens: Sequence[str]) -> dict[str, Entry]:
     """The messages in the folder that carry these tokens; of several with one token the oldest."""
-    found = elements(folder, tokens, asking.ENTRY_FIELDS)
-    return {token: mail.entry(element, folder.collection) for token, element in found.items()}
+    found = elements(folder, tokens, folder.entry_fields)
+    return {token: folder.entry(element) for token, element in found.items()}
 
 
 def elements(folder: Place, tokens: Sequence[str], fields: str) -> dict[str, etree._Element]:
@@ -118,20 +128,21 @@ def create(folder: Folder, items: Iterable[tuple[Entry, New]]) -> Results:
     and send them.
     """
     unread: list[tuple[Entry, Failed]] = []
-    flags: dict[str, Flags] = {}
+    going: dict[str, tuple[Flags, Tags]] = {}
 
     def drafts() -> Iterator[Draft]:
         for source, new in items:
             new = replace(new, flags=new.flags | {Flag.DRAFT}) if folder.drafts else new
-            flags[source.id] = new.flags - {Flag.TRASHED}
             try:
-                yield _encoded(source, new)
+                draft, tags = _encoded(folder.tagging, source, new)
             except (Stale, BadItem) as error:  # the other side could not read it to its end
                 unread.append((source, error))
+                continue
+            going[source.id] = new.flags - {Flag.TRASHED}, tags
+            yield draft
 
     for one, result in send(folder, drafts()):
-        done = _entry(folder, one, *result, flags[one.source.id]) if isinstance(result, tuple) else result
-        yield one.source, done
+        yield one.source, _entry(folder, one, *result, *going[one.source.id]) if isinstance(result, tuple) else result
     yield from unread
 
 
@@ -222,19 +233,22 @@ def _refused(folder: Place, rest: Sequence[Draft], refusal: Unavailable) -> Iter
     yield one, BadItem(f"{name_of(one.source)} cannot be uploaded: {refusal}", hint=hint)
 
 
-def _entry(folder: Folder, one: Draft, ident: str, key: str, flags: Flags) -> Entry:
+def _entry(folder: Folder, one: Draft, ident: str, key: str, flags: Flags, tags: Tags) -> Entry:
     hints = Hints(token=one.token, size=one.size, sent=one.source.hints.sent, label=one.source.hints.label)
-    return Entry(ident, one.source.key, key if Flag.DRAFT in flags else "", flags, folder.collection, hints)
+    return Entry(ident, one.source.key, key if Flag.DRAFT in flags else "", flags, folder.collection, hints, tags)
 
 
-def _encoded(source: Entry, new: New) -> Draft:
+def _encoded(tagging: Tagging | None, source: Entry, new: New) -> tuple[Draft, Tags]:
+    """The item, and the tags that it will have there."""
     pieces = new.content.pieces()
     head = next(pieces, b"")
     size, mime = mime_content(chain((head,), pieces))
     # The file's time is when it was put there: a copy without its times would make old mail new.
     received = headers.received(head) or source.hints.sent or new.content.modified
-    rest = mail.creation(new.flags, new.token, sent=source.hints.sent, received=received)
-    return Draft(source, new.token, b"".join((b"<t:Message>", *mime, rest.encode(), b"</t:Message>")), size)
+    categories, tags, said = tagging.creation(new.tags) if tagging else ("", "", {})
+    times = {"sent": source.hints.sent, "received": received}
+    rest = mail.creation(new.flags, new.token, **times, categories=categories, tags=tags)
+    return Draft(source, new.token, b"".join((b"<t:Message>", *mime, rest.encode(), b"</t:Message>")), size), said
 
 
 def mime_content(pieces: Iterable[bytes]) -> tuple[int, list[bytes]]:

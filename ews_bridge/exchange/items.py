@@ -33,6 +33,7 @@ from ews_bridge.model import Flags
 from ews_bridge.model import Known
 from ews_bridge.model import New
 from ews_bridge.model import Scan
+from ews_bridge.model import Tags
 from ews_bridge.store import Failed
 from ews_bridge.store import Store
 
@@ -160,6 +161,11 @@ class ItemFolder:
 
     def mark(self, items: Sequence[tuple[Entry, Flags]]) -> Iterator[tuple[Entry, Entry | Failed]]:
         """There are no flags here: each stays as it is."""
+        for entry, _ in items:
+            yield entry, entry
+
+    def tag(self, items: Sequence[tuple[Entry, Tags]]) -> Iterator[tuple[Entry, Entry | Failed]]:
+        """Categories are content here: each stays as it is."""
         for entry, _ in items:
             yield entry, entry
 

@@ -117,7 +117,7 @@ def find(folder: Folder, token: str) -> Entry | None:
 
 def _remove(folder: Folder, ident: str) -> None:
     """What we made and could not finish: nobody has missed it yet, and it stays recoverable."""
-    list(writing.answers(folder.connection, [ident], lambda some: asking.delete_items(some, "SoftDelete"), repeat=False))
+    list(writing.write(folder.connection, [ident], lambda some: asking.delete_items(some, "SoftDelete"), repeat=False))
 
 
 def create(folder: Folder, items: Iterable[tuple[Entry, New]]) -> Results:
@@ -234,7 +234,7 @@ def _update(folder: Folder, some: Mapping[str, tuple[Entry, bytes]]) -> Results:
         return asking.update_items(changes, overwrite=False)
 
     first = [one for one in planned if one.changes.xml]
-    for one, answer in writing.answers(folder.connection, first, operation, repeat=False):
+    for one, answer in writing.write(folder.connection, first, operation, repeat=False):
         if answer.ok:
             written.append(one)
         else:
@@ -272,7 +272,7 @@ def _follow(folder: Folder, ident: str, changes: Changes) -> str | None:
 
 def _told(folder: Folder, operation: bytes) -> str | None:
     """Carry out one request; the reason why it, or part of it, was refused."""
-    for _, answer in writing.answers(folder.connection, [operation], lambda some: some[0], repeat=False):
+    for _, answer in writing.write(folder.connection, [operation], lambda some: some[0], repeat=False):
         if not answer.ok:
             return answer.why()
     return None
@@ -306,7 +306,7 @@ def _moved(folder: Folder, entries: Sequence[Entry], target: str, collection: in
     def operation(some: Sequence[Entry]) -> bytes:
         return asking.move_items([each.id for each in some], target, operation=how)
 
-    for each, answer in writing.answers(folder.connection, entries, operation, repeat=False):
+    for each, answer in writing.write(folder.connection, entries, operation, repeat=False):
         ident, key = creating.new_id(answer)
         if not answer.ok:
             yield each, writing.failed(each, answer, "moved" if how == "MoveItem" else "copied")

@@ -29,6 +29,7 @@ from ews_bridge.exchange.items import Ids
 from ews_bridge.exchange.items import ItemFolder
 from ews_bridge.exchange.items import Kept
 from ews_bridge.exchange.session import Connection
+from ews_bridge.exchange.tagging import Tagging
 from ews_bridge.model import Entry
 from ews_bridge.model import Hints
 from ews_bridge.model import Known
@@ -80,6 +81,7 @@ class ExchangeTree:
 
     `special`: the answer of an earlier `special()`, so that it is asked once in the life of a mailbox. `delete`: what becomes
     of deleted mail after it was moved to Deleted Items: "trash" (it stays), "soft" or "hard". `ids`: see `ItemFolder`.
+    `tagging`: the mailbox's tags, where they are synced.
     """
 
     def __init__(
@@ -88,9 +90,11 @@ class ExchangeTree:
         *,
         special: Mapping[str, str] | None = None,
         delete: str = "trash",
+        tagging: Tagging | None = None,
         form: Form | None = None,
         ids: Ids = lambda _: {},
     ) -> None:
+        self.tagging = tagging
         self.connection = connection
         self._form = form
         self._class = form.folder_class if form else MAIL
@@ -181,6 +185,7 @@ class ExchangeTree:
             drafts=entry.id == special.get("drafts"),
             trash=special.get("deleteditems", ""),
             delete_type=self._delete_type,
+            tagging=self.tagging,
         )
 
     # ---- changes of folders
