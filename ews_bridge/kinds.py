@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -64,21 +65,36 @@ class Kind:
 def of(account: Account, only: Sequence[str] = ()) -> list[Kind]:
     """The kinds that an account keeps in step, of those that are asked for (none: all). Raises ConfigError when there is none."""
     wanted = [name for name in config.KINDS if name in only or not only]
-    found = [_kind(name, section) for name in wanted if (section := account.section(name)) is not None]
+    found = [_kind(account, name, section) for name in wanted if (section := account.section(name)) is not None]
     if not found:
         names = " or ".join(f"[accounts.{account.name}.{name}]" for name in wanted)
         raise ConfigError(f"account {account.name} has no section {names}: there is nothing to sync")
     return found
 
 
-def _kind(name: str, section: Section) -> Kind:
-    if name == "mail":
-        return Kind(name, section, None, "messages")
+def _kind(account: Account, name: str, section: Section) -> Kind:
+    # What belongs to a kind that is not synced is not loaded.
+    if name == "calendar":
+        from ews_bridge.exchange import zones
+        from ews_bridge.exchange.event import Events
+        from ews_bridge.exchange.eventpeople import Owner
+
+        home = zones.from_iana(_home_zone()) or zones.UTC_ZONE
+        return Kind(name, section, Events(home, Owner((account.email.lower(),))), "events")
+    if name == "contacts":
+        from ews_bridge.exchange.cards import Cards
+
+        return Kind(name, section, Cards(), "contacts")
     if name == "tasks":
-        from ews_bridge.exchange.task import TaskForm  # the libraries of a kind that is not synced are not loaded
+        from ews_bridge.exchange.task import TaskForm
 
         return Kind(name, section, TaskForm(), "tasks")
-    raise ConfigError(f"{name} cannot be synced yet")
+    return Kind(name, section, None, "messages")
+
+
+def _home_zone() -> str:
+    """The zone of this machine, by name: TZ, or what /etc/localtime is a link to."""
+    return os.environ.get("TZ", "").removeprefix(":") or os.path.realpath("/etc/localtime").partition("/zoneinfo/")[2]
 
 
 def local_tree(kind: Kind, account: Account, state: State, trash: Trash) -> Tree:

@@ -21,7 +21,7 @@ PACKAGE = ROOT / "ews_bridge"
 LAYERS = (
     ("errors", "model"),
     ("addresses",),
-    ("aliases", "plan", "store", "names", "headers", "labels", "tags", "disk", "configfile", "tagconfig"),
+    ("aliases", "plan", "store", "names", "headers", "labels", "tags", "disk", "configfile", "tagconfig", "itemsconfig"),
     ("config", "sendargs", "envelope"),
     (
         *("state", "differences", "pairing", "tables", "maildir_tags", "maildir_index", "maildir", "mailtree", "notmuch"),

@@ -219,6 +219,12 @@ def delete_named(items: str, how: str) -> bytes:
     ).encode()
 
 
+def respond(answer: str, ident: str) -> bytes:
+    """The answer to an invitation ("AcceptItem" …), given on the item itself: nobody is mailed."""
+    item = f'<t:{answer}><t:ReferenceItemId Id="{attribute(ident)}"/></t:{answer}>'
+    return f'<m:CreateItem MessageDisposition="SaveOnly"><m:Items>{item}</m:Items></m:CreateItem>'.encode()
+
+
 def get_attachments(ids: Iterable[str]) -> bytes:
     return f"<m:GetAttachment><m:AttachmentIds>{_attachment_ids(ids)}</m:AttachmentIds></m:GetAttachment>".encode()
 

@@ -263,6 +263,7 @@ def _follow(folder: Folder, ident: str, changes: Changes) -> str | None:
         *(asking.delete_named(_named(ident, o), "MoveToDeletedItems") for o in changes.occurrences if not o.updates),
         *([asking.delete_attachments(changes.detach)] if changes.detach else []),
         *(asking.create_attachments(ident, [_attachment(each)]) for each in changes.attach),
+        *([asking.respond(changes.answer, ident)] if changes.answer else []),
     ]
     for step in steps:
         if failed := _told(folder, step):

@@ -142,7 +142,6 @@ class ExchangeTree:
         yield Scan(tuple(filter(self._wanted, self._entries(nodes))), cursor=state, first=True, last=True)
 
     def _wanted(self, entry: Entry) -> bool:
-        """Whether this tree is about the folder."""
         return self._form is None or (is_of(entry.hints.label, self._class) and entry.id not in self._thrown)
 
     def probe(self) -> dict[str, str]:
@@ -172,10 +171,9 @@ class ExchangeTree:
         return found
 
     def open(self, entry: Entry, collection: int) -> Store:
-        """The folder as a store."""
         special = self.special()
+        bin_ = special.get("deleteditems", "")
         if self._form is not None:
-            bin_ = special.get("deleteditems", "")
             return ItemFolder(self.connection, entry.id, collection, form=self._form, trash=bin_, kept=self._kept, ids=self._ids)
         return ExchangeFolder(
             self.connection,
@@ -183,7 +181,7 @@ class ExchangeTree:
             collection,
             sent_items=entry.id == special.get("sentitems"),
             drafts=entry.id == special.get("drafts"),
-            trash=special.get("deleteditems", ""),
+            trash=bin_,
             delete_type=self._delete_type,
             tagging=self.tagging,
         )
@@ -196,9 +194,8 @@ class ExchangeTree:
         there = self._listed().get(path)
         if there is not None:
             return self._own(there)
-        element = _ELEMENTS.get(self._class, "Folder")
-        name = unescape(component)
-        operation = asking.create_folder(self._parent_id(parent), name, folder_class=self._class, element=element)
+        form = {"folder_class": self._class, "element": _ELEMENTS.get(self._class, "Folder")}
+        operation = asking.create_folder(self._parent_id(parent), unescape(component), **form)
         try:
             answer = bulk.single(self.connection, operation, repeat=False)
         except faults.Fault as error:
