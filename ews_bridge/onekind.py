@@ -122,6 +122,8 @@ def keep(
                 run.report.refused[:] = dict.fromkeys(run.report.refused)  # told twice
             if kind.name == "mail":
                 tagsync.finish(state, run.remote.tagging)
+            else:
+                _tell_doubles(run)
             _finish(run, began, in_the_way)
             return tuple(path for path in options.folders if path not in _by_path(run))
 
@@ -341,6 +343,19 @@ def _keep_aside(run: Run, row: Row, content: Content) -> str:
 
 def _now() -> int:
     return int(time.time())
+
+
+def _tell_doubles(run: Run) -> None:
+    """Items of one UID in a folder of the server are told once: each has a file of its own, and programs may show only one."""
+    paths = {row.number: entry.key for row in run.state.folders() if (entry := row.remote or row.local)}
+    told = set(json.loads(run.state.get("doubles") or "[]"))
+    found = {f"{collection} {key}": (paths.get(collection, ""), key, files) for collection, key, files in run.state.doubles()}
+    for name, (path, key, files) in found.items():
+        if name not in told:
+            each = " and ".join(files) if len(files) > 1 else "the next sync makes a file of each"
+            run.report.notes.append(f"{path}: several {run.kind.items} have the UID {key}: {each}")
+    if found.keys() != told and not run.options.dry_run:
+        run.state.put({"doubles": json.dumps(sorted(found))})
 
 
 def _finish(run: Run, began: float, in_the_way: list[Failure]) -> None:

@@ -282,6 +282,11 @@ class State:
         with self._lock:
             return {key: ident for key in keys if (ident := pairing.id_of(self._db, side, key))}
 
+    def doubles(self) -> list[tuple[int, str, list[str]]]:
+        """(collection, key, ids of the files) of items on the server that share a key in one folder."""
+        with self._lock:
+            return differences.doubles(self._db)
+
     def row(self, number: int) -> Row | None:
         with self._lock:
             found = self._db.execute(f"SELECT {tables.ROW} FROM item WHERE number = ?", (number,)).fetchone()
