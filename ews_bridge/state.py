@@ -21,6 +21,8 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import replace
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 from ews_bridge import differences
@@ -324,24 +326,9 @@ class State:
     def settle(self, rows: Iterable[Row], *, tokens: Iterable[str] = ()) -> None:
         """Write these rows as they now are, and strike out finished intents, in one transaction."""
         with self._transaction() as db:
-            for row in rows:
-                if row.local is None and row.remote is None:
-                    db.execute("DELETE FROM item WHERE number = ?", (row.number,))
-                else:
-                    self._write(row)
+            for statement, written in groupby(map(tables.writing, rows), key=itemgetter(0)):
+                db.executemany(statement, [values for _, values in written])
             db.executemany("DELETE FROM journal WHERE token = ?", [(token,) for token in tokens])
-
-    def _write(self, row: Row) -> None:
-        values: list[object] = []
-        for entry in (row.local, row.remote):
-            if entry is not None:
-                values += tables.view_of(entry)
-        if row.link is not None:
-            values += tables.base_of(row.link)
-        if row.remote is not None:
-            values += (row.remote.id, row.remote.collection)
-        statement = tables.update(local=row.local is not None, remote=row.remote is not None, linked=row.link is not None)
-        self._db.execute(statement, (*values, row.number))
 
     def fail(self, failures: Iterable[tuple[Row, str]], *, now: int = 0) -> set[int]:
         """Set items aside with the reason until they change, or an hour has passed.

@@ -1,4 +1,4 @@
-"""A desk for events, contacts and tasks: Outlook (exchangelib) on one side, files in vdirs on the other, and `sync` between them."""
+"""A desk for events, contacts and tasks: Outlook (exchangelib) here, files in vdirs there, and `sync` between them."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ from ews_bridge.trash import Trash
 from ews_bridge.vdir import Vdir
 from tests.exchange_relay import connection
 from tests.itemdesk import todo
+from tests.sandbox_server import Running
 from tests.sandbox_server import running
 from tests.test_stores import Watcher
 from tests.test_stores import good
@@ -90,6 +92,7 @@ class Files:
 
 @dataclass
 class Server:
+    sandbox: Running
     alice: Mailbox
     line: Connection
     pair: tuple[ItemFolder, ItemFolder]
@@ -145,7 +148,7 @@ def _server(_: Path) -> Iterator[Others]:
             )
             for number, folder in ((FIRST, tasks), (SECOND, other))
         )
-        yield Server(alice, line, (first, second))
+        yield Server(sandbox, alice, line, (first, second))
 
 
 @pytest.fixture(params=[_files, _server], ids=["vdir", "exchange"])
@@ -360,6 +363,14 @@ def test_a_bad_item_does_not_stop_the_others(store: Store, others: Others) -> No
 # ---- of the server alone
 
 
+Requests = Callable[[], Counter[str]]
+
+
+@pytest.fixture
+def sandbox_requests(server: Server) -> Requests:
+    return lambda: Counter(server.sandbox.stats()["requests"])
+
+
 @pytest.fixture
 def server() -> Iterator[Server]:
     with _server(Path()) as found:
@@ -377,37 +388,26 @@ def test_tokens_find_what_was_created_and_nothing_else(server: Server) -> None:
     assert store.find("0" * 20) is None
 
 
-def test_what_is_known_by_its_change_key_is_not_fetched_again(server: Server) -> None:
+def test_what_is_known_by_its_change_key_is_not_fetched_again(server: Server, sandbox_requests: Requests) -> None:
     store, _ = server.stores()
     entries = made(store, *range(1, 31))
     watcher = Watcher(store, seen={entry.id: entry for entry in entries})
-    asked: list[str] = []
-    ask = server.line.ask
-
-    def counting(operation: bytes, *rest: object, **more: object) -> object:
-        asked.append(operation[:20].decode())
-        return ask(operation, *rest, **more)  # type: ignore[arg-type]
-
-    server.line.ask = counting  # type: ignore[assignment,method-assign]
+    before = sandbox_requests()["GetItem"]
     assert watcher.look().keys() == {entry.id for entry in entries}
-    assert not any("GetItem" in each for each in asked), asked
-    others = server
-    others.edit(entries[0], "edited")
+    assert sandbox_requests()["GetItem"] == before
+    server.edit(entries[0], "edited")
     watcher.look()
-    assert sum("GetItem" in each for each in asked) == 1
+    assert sandbox_requests()["GetItem"] == before + 1
 
 
-def test_what_is_listed_is_kept_for_the_download_that_follows(server: Server) -> None:
+def test_what_is_listed_is_kept_for_the_download_that_follows(server: Server, sandbox_requests: Requests) -> None:
     store, _ = server.stores()
-    entries = made(store, 1, 2)
+    made(store, 1, 2)
     seen = Watcher(store).look()
-    asked: list[bytes] = []
-    ask = server.line.ask
-    server.line.ask = lambda operation, *rest, **more: asked.append(operation) or ask(operation, *rest, **more)  # type: ignore[assignment,method-assign,func-returns-value]
+    before = sandbox_requests()["GetItem"]
     for entry in seen.values():
         assert FORM.read(text(store, entry)).revision == entry.revision
-    assert not asked
-    assert len(entries) == 2
+    assert sandbox_requests()["GetItem"] == before
 
 
 def test_what_is_kept_is_bounded() -> None:
@@ -449,7 +449,10 @@ def test_the_token_stands_where_the_schema_wants_it() -> None:
     from ews_bridge.exchange.itemwriting import _with
 
     for inner, expected in (
-        ("<t:Subject>a &amp; b</t:Subject><t:DueDate>x</t:DueDate>", "<t:Subject>a &amp; b</t:Subject><P/><t:DueDate>x</t:DueDate>"),
+        (
+            "<t:Subject>a &amp; b</t:Subject><t:DueDate>x</t:DueDate>",
+            "<t:Subject>a &amp; b</t:Subject><P/><t:DueDate>x</t:DueDate>",
+        ),
         ("<t:Culture>de</t:Culture>", "<P/><t:Culture>de</t:Culture>"),
         ("<t:HasAttachments>true</t:HasAttachments>", "<t:HasAttachments>true</t:HasAttachments><P/>"),
         ("", "<P/>"),
