@@ -75,7 +75,7 @@ def keeper(account: Account, state: State) -> Keeper | None:
         return None
     if section.local == "notmuch":
         return InDatabase(Notmuch(), spelling(section))
-    known = state.tag_names() | set(memory(state).names.values()) if section.local == "x-label" else ()
+    known = set(memory(state).names.values()).union(*(names for names, _ in state.tags())) if section.local == "x-label" else ()
     return InHead(_KINDS[section.local], spelling(section), frozenset(known))
 
 

@@ -31,7 +31,7 @@ LAYERS = (
     ("apply", "delivery"),
     ("converge", "kinds"),
     ("onekind",),
-    ("sync", "overview"),
+    ("sync", "overview", "tagedit"),
     ("cli", "sendmail", "__main__"),
 )
 #: Within a layer only these, each for its reason.
