@@ -95,7 +95,7 @@ class Events:
         xml = eventxml.creation(first, kept, self.owner)
         return eventxml.ELEMENT, Changes(
             xml,
-            self._anew(first, series, kept),
+            self._anew(first, series),
             attach=tuple(map(_attachment, first.files)),
             mailed=self._mailed(first, first, None),
         )
@@ -155,13 +155,13 @@ class Events:
         eventxml.check(now)
         before = eventxml.fields(was, old_kept, self.owner, element)
         after = eventxml.fields(now, new_kept, self.owner, element)
-        again = bool(now.rule) and (_times(was) != _times(now) or bool(old.deleted - new.deleted))
+        again = bool(now.rule) and _times(was) != _times(now)
         xml = eventxml.updates(before, after, always=frozenset((eventxml.RECURRENCE,)) if again else frozenset())
         occurrences: tuple[Occurrence, ...] = ()
         if again:
-            occurrences = self._anew(now, new, new_kept)
+            occurrences = self._anew(now, new)
         elif now.rule:
-            occurrences = self._edited(snapshot, old, was, new, now, new_kept)
+            occurrences = self._edited(snapshot, old, was, new, now)
         attach, detach = self._attachments(snapshot, was, now)
         visible = eventxml.seen_by_others(before, after) or bool(occurrences)
         return Changes(
@@ -173,57 +173,63 @@ class Events:
             self._answer(was, now, element),
         )
 
-    def _anew(self, master: Event, series: Series, kept: str) -> tuple[Occurrence, ...]:
+    def _anew(self, master: Event, series: Series) -> tuple[Occurrence, ...]:
         """All changed and deleted occurrences of a series that has none yet."""
         if not master.rule or series.master is None:
             return ()
-        found = [Occurrence(_index(master, day), "") for day in series.deleted]
+        _check_order(master, series)
+        kept = eventxml.kept(master, self.owner)
+        found = [(0, Occurrence(_index(master, day), "")) for day in series.deleted]
         for key, one in series.changed.items():
-            updates = self._occurrence(master.on(key.date()), one, kept, None)
-            found += [Occurrence(_index(master, key.date()), updates)] if updates else []
-        return tuple(sorted(found, key=lambda one: (not one.updates, one.index)))
+            plain = master.on(key.date())
+            updates = self._updates(plain, one, ("", eventxml.kept_of_occurrence(one, kept, self.owner)), None)
+            if updates:
+                found.append((_moves(plain, one), Occurrence(_index(master, key.date()), updates)))
+        return _in_order(found)
 
-    def _edited(self, snapshot: Snapshot, old: Series, was: Event, new: Series, now: Event, kept: str) -> tuple[Occurrence, ...]:
+    def _edited(self, snapshot: Snapshot, old: Series, was: Event, new: Series, now: Event) -> tuple[Occurrence, ...]:
         """The occurrences that differ from what they are on the server. One no longer mentioned is as its series has it."""
+        if gone := old.deleted - new.deleted:
+            raise BadItem(f"Exchange cannot bring back a deleted occurrence (of {min(gone)})", hint="make it an event of its own")
+        _check_order(now, new)
         items = self._items(snapshot)
-        found = [Occurrence(_index(now, day), "", items.get(day, ("", None))[0]) for day in new.deleted - old.deleted]
+        found = [(0, Occurrence(_index(now, day), "", items.get(day, ("", None))[0])) for day in new.deleted - old.deleted]
         there = {key.date(): one for key, one in old.changed.items()}
         wanted = {key.date(): one for key, one in new.changed.items()}
+        then, later = (eventxml.kept(one, self.owner, snapshot.element) for one in (was, now))
         for day in sorted((set(there) | set(wanted)) - new.deleted):
             ident, element = items.get(day, ("", None))
-            series, before = now.on(day), there.get(day) or was.on(day)
+            context = snapshot.element if element is None else element
+            before, series = there.get(day) or was.on(day), now.on(day)
             after = eventxml.settled(before, wanted.get(day) or series)
-            inherited = eventxml.kept(was, self.owner, snapshot.element) if element is not None else kept
-            updates = self._occurrence(before, after, kept, element, inherited)
-            if day in there:
-                updates = self._occurrence(before, after, kept, element, inherited, changed=(was.on(day), series))
-            found += [Occurrence(_index(now, day), updates, ident)] if updates else []
-        return tuple(sorted(found, key=lambda one: (not one.updates, one.index)))
+            first = eventxml.kept_of_occurrence(before, then, self.owner, context)
+            second = eventxml.kept_of_occurrence(after, later, self.owner, context)
+            given_up = (was.on(day), series) if day in there else None
+            updates = self._updates(before, after, (first, second), context, given_up)
+            if updates:
+                found.append((_moves(before, after), Occurrence(_index(now, day), updates, ident)))
+        return _in_order(found)
 
-    def _occurrence(
+    def _updates(
         self,
         before: Event,
         after: Event,
-        kept: str,
+        kept: tuple[str, str],
         element: etree._Element | None,
-        inherited: str | None = None,
-        changed: tuple[Event, Event] | None = None,
+        series: tuple[Event, Event] | None = None,
     ) -> str:
-        """The updates of one occurrence. `changed`: how the series has it before and after its own edit: what the series gives up
-        and the occurrence keeps is written, too.
+        """The updates of one occurrence. `series`: how its series has it before and after an edit of its own: what the series
+        gives up and the occurrence keeps is written, too.
         """
-        if after.files and {file.name for file in after.files} - {file.name for file in before.files}:
+        if {file.name for file in after.files} - {file.name for file in before.files}:
             raise BadItem("Exchange cannot attach a file to one occurrence only")
-        old_kept = eventxml.kept(before, self.owner, element, kept if inherited is None else inherited)
-        new_kept = eventxml.kept(after, self.owner, element, kept)
-        old = eventxml.fields(before, old_kept, self.owner, element)
-        new = eventxml.fields(after, new_kept, self.owner, element)
+        old = eventxml.fields(before, kept[0], self.owner, element)
+        new = eventxml.fields(after, kept[1], self.owner, element)
         always: frozenset[str] = frozenset()
-        if changed:
-            first = dict(eventxml.fields(changed[0], "", self.owner, element))
-            second = dict(eventxml.fields(changed[1], "", self.owner, element))
-            always = frozenset(path for path, xml in new if xml and first[path] != second[path] != xml)
-        return eventxml.updates(old, new, always=always - {form.LEFTOVER})
+        if series:
+            first, second = (dict(eventxml.fields(one, "", self.owner, element)) for one in series)
+            always = frozenset(path for path, xml in new if xml and first[path] != second[path] != xml) - {form.LEFTOVER}
+        return eventxml.updates(old, new, always=always)
 
     def _of_single_ones(self, snapshot: Snapshot, old: Series, new: Series) -> Changes:
         """The changes of single occurrences, each of which is an item."""
@@ -312,6 +318,39 @@ class Events:
 
 def _index(master: Event, day: date) -> int:
     return master.rule.index(master.start.date(), day) if master.rule else 0
+
+
+def _moves(before: Event, after: Event) -> int:
+    """Whether an occurrence moves to a later day (1), an earlier one (-1), or to none (0)."""
+    return (after.start.date() > before.start.date()) - (after.start.date() < before.start.date())
+
+
+def _in_order(found: list[tuple[int, Occurrence]]) -> tuple[Occurrence, ...]:
+    """In an order in which the server takes them: deletions make room; of those that move to later days the last goes first."""
+
+    def place(pair: tuple[int, Occurrence]) -> tuple[bool, bool, int]:
+        move, one = pair
+        return bool(one.updates), move <= 0, -one.index if move > 0 else one.index
+
+    return tuple(one for _, one in sorted(found, key=place))
+
+
+def _check_order(master: Event, series: Series) -> None:
+    """An occurrence may not pass the one before or after it, nor be on the same day (MS-OXOCAL 3.1.4.4.2)."""
+    if not series.changed:
+        return
+    starts = {key.date(): one.start.date() for key, one in series.changed.items()}
+    latest = max(starts)
+    previous = date.min
+    for day in master.days():
+        if day in series.deleted:
+            continue
+        now = starts.get(day, day)
+        if now <= previous:
+            raise BadItem(f"its occurrence of {day} would be on or before the day of the one before it, which Exchange refuses")
+        previous = now
+        if day > latest:
+            break
 
 
 def _times(event: Event) -> tuple[object, ...]:

@@ -5,9 +5,11 @@ The order is that of the schema, for creation, where the server demands it. Time
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import datetime
 from datetime import timedelta
+from itertools import islice
 from xml.sax.saxutils import escape
 
 from lxml import etree
@@ -45,6 +47,7 @@ _TIMES = (START_ZONE, END_ZONE, START, END, ALL_DAY)
 #: Exchange refuses longer ones (ErrorCalendarDurationIsTooLong); MS-OXWSMTGS.
 _LONGEST = timedelta(days=5 * 365)
 _SUBJECT = 255
+_HISTORY = re.compile(r"(?m)^(?:CREATED|SEQUENCE):.*\n?")
 
 
 def fields(event: Event, kept: str, owner: Owner, element: etree._Element | None = None) -> list[Field]:
@@ -111,8 +114,9 @@ def check(event: Event) -> None:
     """`BadItem` for what the server would refuse, in words that say what it is about."""
     if event.ends() - event.begins() > _LONGEST:
         raise BadItem("it takes longer than five years, which is the most that Exchange holds")
-    if event.rule and event.rule.unit == "day" and event.end - event.start > timedelta(days=event.rule.interval):
-        raise BadItem("its occurrences overlap: each takes longer than it is to the next one")
+    for second in islice(event.days(), 1, 2):
+        if event.end - event.start > datetime.combine(second, event.start.time()) - event.start:
+            raise BadItem("its occurrences overlap: each takes longer than it is to the next one")
     if not server_zone(event.zone) or not server_zone(event.end_zone):
         raise BadItem(f"Exchange has no time zone that does what {event.zone.tzid} does")
 
@@ -127,15 +131,19 @@ def server_zone(zone: Zone) -> str:
 # ---- what is kept
 
 
-def kept(event: Event, owner: Owner, element: etree._Element | None = None, inherited: str = "") -> str:
-    """The lines to keep with an item (see `eventitem.py`); `inherited` is what an occurrence has from its series."""
+def kept(event: Event, owner: Owner, element: etree._Element | None = None) -> str:
+    """The lines to keep with an item (see `eventitem.py`); "" for none. `element` is the item, where there is one."""
     lines = [str(line) for line in _overlays(event, element)]
     lines += eventpeople.kept(event, owner, element)
     if event.reminder is not None and event.alarm and not _is_plain(event.alarm):
         lines += ["BEGIN:X-REMINDER", *event.alarm, "END:X-REMINDER"]
-    lines += event.other
-    text = "\n".join(lines)
-    return (text or eventitem.NOTHING) if inherited and text != inherited else "" if inherited else text
+    return "\n".join((*lines, *event.other))
+
+
+def kept_of_occurrence(event: Event, series: str, owner: Owner, element: etree._Element | None = None) -> str:
+    """The lines to keep with one occurrence: "" where they are those of its series. When it was made is the series' to tell."""
+    mine, theirs = (_HISTORY.sub("", text) for text in (kept(event, owner, element), series))
+    return "" if mine == theirs else mine or eventitem.NOTHING
 
 
 def _overlays(event: Event, element: etree._Element | None) -> list[Line]:

@@ -32,6 +32,8 @@ from ews_bridge.exchange.recurrence import CODES
 #: What a zone does in these years says what it is like today; older rules are of no use for telling zones apart.
 TODAY = (2020, 2037)
 _UTC_NAMES = frozenset({"UTC", "Z", "GMT", "Etc/UTC", "Etc/GMT", "tzone://Microsoft/Utc"})
+#: Files beside the zones, which are the machine's own affair.
+_NO_ZONES = frozenset({"localtime", "posixrules", "Factory"})
 _STEP = timedelta(days=9)
 _CYCLE = timedelta(days=28 * 365 + 7)
 #: From this year on what IANA says of a zone is what Windows says.
@@ -127,8 +129,10 @@ def default_name(windows: str) -> str:
 
 
 def _zoneinfo(name: str) -> ZoneInfo | None:
+    if not name or name in _NO_ZONES or name.startswith(("posix/", "right/")):
+        return None
     try:
-        return ZoneInfo(name) if name else None
+        return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return None
 
