@@ -20,7 +20,9 @@ from ews_bridge import config
 from ews_bridge import disk
 from ews_bridge import lock
 from ews_bridge.config import Account
+from ews_bridge.config import MailSection
 from ews_bridge.errors import CannotCreate
+from ews_bridge.errors import ConfigError
 from ews_bridge.errors import SignInRefused
 from ews_bridge.exchange.session import Connection
 from ews_bridge.exchange.session import Settings
@@ -75,6 +77,13 @@ def _settings(account: Account, secret: str) -> Settings:
         timeout=account.timeout,
         connections=account.connections,
     )
+
+
+def mail_section(account: Account) -> MailSection:
+    """The mail of an account, for what is about nothing else. Raises ConfigError where it has none."""
+    if account.mail is None:
+        raise ConfigError(f"account {account.name} has no [accounts.{account.name}.mail] section")
+    return account.mail
 
 
 @contextmanager
