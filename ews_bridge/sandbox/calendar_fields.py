@@ -10,6 +10,7 @@ from . import attendees
 from . import calendar_reading
 from . import calendar_writing
 from . import global_ids
+from . import occurrences
 from . import parts
 from . import properties
 from . import recurrence
@@ -150,7 +151,7 @@ def _put_occurrence(parent: Element, name: str, one: Item) -> None:
 
 def _boundary(index: int, name: str) -> Show:
     def show(item: Item, parent: Element, look: Look) -> None:
-        one = appointments.first_and_last(item)[index]
+        one = occurrences.first_and_last(item)[index]
         if one is not None:
             _put_occurrence(parent, name, one)
 
@@ -158,7 +159,7 @@ def _boundary(index: int, name: str) -> Show:
 
 
 def _show_modified(item: Item, parent: Element, look: Look) -> None:
-    found = appointments.exceptions(item)
+    found = occurrences.exceptions(item)
     if found:
         element = put(parent, t("ModifiedOccurrences"))
         for one in found:

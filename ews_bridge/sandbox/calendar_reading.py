@@ -15,8 +15,10 @@ from . import appointments
 from . import attendees
 from . import content
 from . import global_ids
+from . import occurrences
 from . import properties
 from . import rrules
+from . import settling
 from .attendees import Attendee
 from .calendar_writing import BUSY_WORDS
 from .calendar_writing import CLASSES
@@ -34,6 +36,7 @@ from .store import Item
 from .timezones import UTC
 from .timezones import Zone
 from .timezones import named
+from .vtimezones import in_database
 from .vtimezones import zones_in
 
 STAMP = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)?(Z?))?")
@@ -139,7 +142,7 @@ class _Reader:
 
     def _excluded(self, item: Item, event: Component) -> None:
         item.exceptions, item.deleted = {}, set()
-        appointments.settle(item)
+        settling.settle(item)
         found, where = appointments.recurrence(item), appointments.zone(item)
         for line in event.all("EXDATE"):
             for text in line.value.split(","):
@@ -156,10 +159,10 @@ class _Reader:
                 continue
             day = where.local(self.moment(meant)).date()
             if found.index(day) is not None and day.toordinal() not in item.deleted:
-                shown = appointments.occurrence(item, day)
+                shown = occurrences.occurrence(item, day)
                 self.fill(shown, event)
-                appointments.settle(shown)
-                appointments.fold(shown)
+                settling.settle(shown)
+                occurrences.fold(shown)
 
     def fill(self, item: Item, event: Component) -> None:
         """What a series, a single appointment and an exception all have."""
@@ -226,7 +229,7 @@ class _Reader:
         if line.value.strip().upper().endswith("Z"):
             return UTC
         identifier = line.parameters.get("TZID", "")
-        return self._zones.get(identifier) or named(identifier) or self._around
+        return self._zones.get(identifier) or named(identifier) or in_database(identifier) or self._around
 
     def moment(self, line: Line) -> int:
         """A DATE or DATE-TIME as a moment; ValueError for what is neither."""

@@ -14,7 +14,9 @@ from . import calendar_reading
 from . import content
 from . import elements
 from . import global_ids
+from . import occurrences
 from . import properties
+from . import settling
 from .appointments import APPOINTMENT
 from .appointments import MEETING
 from .document import read_document
@@ -64,7 +66,7 @@ def absorb(message: Item) -> Item | None:
         described = message.mailbox.new_item(EMPTY, elements.DEFAULT_CLASS["CalendarItem"])
         described.kind, described.read = "CalendarItem", True
         calendar_reading.apply(described, calendar, UTC)
-        appointments.settle(described)
+        settling.settle(described)
     except ItemError:
         return None
     for name, kept in described.props.items():
@@ -113,7 +115,7 @@ def associated(message: Item) -> Item | None:
     found = appointments.recurrence(series)
     if found is None or found.index(day) is None or day.toordinal() in series.deleted:
         return None
-    return appointments.occurrence(series, day)
+    return occurrences.occurrence(series, day)
 
 
 def _version(item: Item) -> tuple[int, int]:
@@ -177,18 +179,18 @@ def _new_entry(message: Item, described: Item) -> Item:
         # An occurrence that had been deleted is there again.
         day = global_ids.day_of(appointments.identifier(message, appointments.GLOBAL_ID)) or dt.date.min
         series.deleted.discard(day.toordinal())
-        entry = appointments.occurrence(series, day)
+        entry = occurrences.occurrence(series, day)
         _overwrite(entry, described, frozenset())
     else:
         entry = described
     entry.props[appointments.RESPONSE] = ("Integer", appointments.NOT_RESPONDED)
     entry.props[appointments.BUSY_STATUS] = ("Integer", appointments.TENTATIVE)
     entry.props[appointments.REMINDER_SET] = ("Boolean", True)
-    appointments.settle(entry)
+    settling.settle(entry)
     if series is None:
         mailbox.place(entry, mailbox.folder("calendar"))
     else:
-        appointments.save(entry)
+        occurrences.save(entry)
     return entry
 
 
@@ -217,8 +219,8 @@ def _update_entry(message: Item, described: Item, entry: Item) -> None:
     if anew or cancelled:
         entry.props[appointments.RESPONSE] = ("Integer", appointments.NOT_RESPONDED)
         entry.props[appointments.BUSY_STATUS] = ("Integer", appointments.TENTATIVE)
-    appointments.settle(entry)
-    appointments.save(entry)
+    settling.settle(entry)
+    occurrences.save(entry)
 
 
 def _highlights(entry: Item, described: Item) -> int:
@@ -250,8 +252,8 @@ def _receive_cancellation(message: Item) -> None:
         cancel(entry)
         entry.props[appointments.SEQUENCE] = message.props[appointments.SEQUENCE]
         entry.props[appointments.OWNER_CHANGE] = message.props[appointments.OWNER_CHANGE]
-        appointments.settle(entry)
-        appointments.save(entry)
+        settling.settle(entry)
+        occurrences.save(entry)
 
 
 def cancel(entry: Item) -> None:
@@ -274,4 +276,4 @@ def _receive_answer(message: Item) -> None:
         proposed = appointments.moment(message, PROPOSED_START), appointments.moment(message, PROPOSED_END)
     at = message.mailbox.world.time()
     if attendees.answered(entry, author[0].address, attendees.RESPONSES[number], at, proposed):
-        appointments.save(entry)
+        occurrences.save(entry)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 
-from .. import appointments
 from .. import content
 from .. import ids
 from .. import kinds
+from .. import occurrences
 from .. import parts
 from .. import properties
 from ..classify import classify
@@ -125,4 +125,4 @@ def _attached(call: Call, node: Element) -> tuple[Item, int]:
 def _touch(call: Call, item: Item) -> None:
     item.edited = True
     kinds.settle(item)
-    appointments.save(item, was_read=item.read, read_only=False)
+    occurrences.save(item, was_read=item.read, read_only=False)

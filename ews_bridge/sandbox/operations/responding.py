@@ -13,6 +13,7 @@ from .. import calendar_writing
 from .. import clocks
 from .. import elements
 from .. import meetings
+from .. import occurrences
 from .. import properties
 from ..document import Document
 from ..document import plain_from_html
@@ -146,12 +147,12 @@ def _answered(call: Call, entry: Item, response: str) -> Item:
     tentative = response == "Tentative" and busy != appointments.FREE
     entry.props[appointments.BUSY_STATUS] = ("Integer", appointments.TENTATIVE if tentative else busy)
     if response != "Decline":
-        appointments.save(entry)
+        occurrences.save(entry)
         return entry
     if entry.master is not None:
-        appointments.delete_occurrence(entry)
+        occurrences.delete_occurrence(entry)
         return entry.master
-    appointments.save(entry)
+    occurrences.save(entry)
     return _to_trash(call, entry)
 
 
@@ -170,7 +171,7 @@ def _cancel(call: Call, node: Element, original: Item, kind: str, disposition: s
     letters = inviting.for_end(original, told, text_of(fresh) if fresh is not None else "")
     inviting.send(original, letters)
     if original.master is not None:
-        appointments.delete_occurrence(original)
+        occurrences.delete_occurrence(original)
         return []
     return [_to_trash(call, original)]
 
@@ -189,7 +190,7 @@ def _remove(call: Call, original: Item, kind: str) -> list[Item]:
     if kind != "MeetingRequest" and appointments.is_organizer(entry):
         raise ItemError("ErrorCalendarIsOrganizerForRemove")
     if entry.master is not None:
-        appointments.delete_occurrence(entry)
+        occurrences.delete_occurrence(entry)
     elif entry.folder is not None:
         dispose(call, entry.folder, entry.key, "MoveToDeletedItems")
     return []

@@ -6,6 +6,7 @@ import datetime as dt
 
 from .. import appointments
 from .. import ids
+from .. import occurrences
 from ..errors import ItemError
 from ..markup import Element
 from ..markup import children
@@ -94,7 +95,7 @@ def _occurrence(call: Call, element: Element) -> Item:
 def _of_day(series: Item, day: dt.date) -> Item:
     if day.toordinal() in series.deleted:
         raise ItemError("ErrorCalendarOccurrenceIsDeletedFromRecurrence")
-    return appointments.occurrence(series, day)
+    return occurrences.occurrence(series, day)
 
 
 def find_item(call: Call, reference: ids.Reference) -> Item:
