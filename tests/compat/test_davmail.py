@@ -109,7 +109,7 @@ def server_ids(folder: Folder, path: str = "") -> dict[str, Counter[str]]:
 
 @contextmanager
 def davmail(server: Running, folder: Path) -> Iterator[Gateway]:
-    gateway = Gateway(_free_port(), _free_port(), _free_port(), folder)
+    gateway = Gateway(free_port(), free_port(), free_port(), folder)
     settings = folder / "davmail.properties"
     settings.write_text(
         f"davmail.server=true\ndavmail.mode=EWS\ndavmail.enableEws=true\ndavmail.url={server.url}\ndavmail.allowRemote=false\n"
@@ -122,20 +122,20 @@ def davmail(server: Running, folder: Path) -> Iterator[Gateway]:
     with (folder / "davmail.out").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         try:
             for port in (gateway.imap, gateway.caldav):
-                _wait_for(port)
+                wait_for(port)
             yield gateway
         finally:
             process.terminate()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def _wait_for(port: int) -> None:
+def wait_for(port: int) -> None:
     deadline = time.monotonic() + 60
     while True:
         try:
