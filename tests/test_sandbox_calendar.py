@@ -10,10 +10,10 @@ import pytest
 from lxml import etree
 
 from ews_bridge.sandbox import appointments
+from ews_bridge.sandbox import vevents
 from ews_bridge.sandbox.markup import m
 from ews_bridge.sandbox.markup import t
 from ews_bridge.sandbox.seed import fill
-from ews_bridge.sandbox.seed_calendar import load_calendars
 from ews_bridge.sandbox.world import World
 
 from .sandbox_calls import Client
@@ -520,7 +520,7 @@ def test_a_folder_of_ics_files_seeds_calendars(client: Client, tmp_path: Path) -
         "Holidays/c.ics": event.format("c", ""),
         "Holidays/hourly.ics": event.format("hourly", "RRULE:FREQ=HOURLY\n"),
         "broken.ics": "BEGIN:VCALENDAR\n",
-        ".hidden/d.ics": event.format("d", ""),
+        "Tasks/todo.ics": "BEGIN:VCALENDAR\nBEGIN:VTODO\nUID:t\nEND:VTODO\nEND:VCALENDAR\n",
         "Inbox/letter.eml": "Subject: x\n\nx\n",
     }
     for name, text in files.items():
@@ -533,15 +533,16 @@ def test_a_folder_of_ics_files_seeds_calendars(client: Client, tmp_path: Path) -
     assert sorted(appointments.uid(item) for item in folder.items.values()) == ["a", "b"]
     assert [appointments.uid(item) for item in holidays.items.values()] == ["c"]
     assert len(client.mailbox.folder("inbox").items) == 1
-    assert {path.name for path in load_calendars(client.mailbox, tmp_path)} == {"hourly.ics", "broken.ics"}
+    assert [vevents.load(folder, files[f"Holidays/{name}.ics"]) for name in ("c", "hourly")] == [True, False]
 
 
 @pytest.mark.skipif(not CORPUS, reason="EWS_BRIDGE_CORPUS is not set: no corpus of calendars")
 def test_a_corpus_of_calendars_can_be_shown_in_full(client: Client) -> None:
     root = Path(CORPUS or "", "ics")
-    refused = {path.name for path in load_calendars(client.mailbox, root)}
+    folder = client.mailbox.folder("calendar")
+    refused = {path.name for path in root.glob("*.ics") if not vevents.load(folder, path.read_text("utf-8", "replace"))}
     assert len(refused) < len(list(root.iterdir())) / 4
-    for item in list(client.mailbox.folder("calendar").items.values()):
+    for item in list(folder.items.values()):
         target = one(client.mailbox.item_id(item))
         get(client, target, "", "AllProperties")
         again = created(client, mime(ics(client, target)))
