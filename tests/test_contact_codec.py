@@ -408,6 +408,71 @@ def test_a_uid_that_the_file_gave_stays_and_one_that_nobody_gave_is_always_the_s
     assert FORM.read(server.render(other)).uid == "new"
 
 
+def addresses(server: Contacts, ident: str) -> dict[str, str]:
+    """The entries of an item by their keys."""
+    element = server.client.get(ident, base="AllProperties")
+    return {str(each.get("Key")): each.text or "" for each in element.iter("{*}Entry")}
+
+
+def test_addresses_keep_their_places_when_the_file_has_them_in_another_order() -> None:
+    server = Contacts()
+    ident = server.add(card("FN:Grace", "EMAIL;TYPE=WORK:1@example.org", "EMAIL;TYPE=HOME:2@example.org"))
+    server.change(ident, card("FN:Grace", "EMAIL;TYPE=HOME:new2@example.org", "EMAIL;TYPE=WORK:new1@example.org"))
+    assert addresses(server, ident) == {"EmailAddress1": "new1@example.org", "EmailAddress2": "new2@example.org"}
+    server.change(ident, card("FN:Grace", "EMAIL;TYPE=X400:new2@example.org", "EMAIL;TYPE=PREF:new1@example.org"))
+    assert addresses(server, ident) == {"EmailAddress1": "new1@example.org", "EmailAddress2": "new2@example.org"}
+
+
+def test_a_telephone_of_outlook_com_that_is_edited_stays_what_it_is() -> None:
+    server = Contacts()
+    ident = server.make(
+        "<t:Contact><t:DisplayName>Grace</t:DisplayName><t:PhoneNumbers>"
+        '<t:Entry Key="BusinessMobile">1</t:Entry></t:PhoneNumbers></t:Contact>'
+    )
+    server.change(ident, card("FN:Grace", "TEL;TYPE=CELL,WORK:2"))
+    assert addresses(server, ident) == {"BusinessMobile": "2"}
+
+
+def test_a_place_that_the_server_frees_is_not_filled_from_what_is_kept() -> None:
+    server = Contacts()
+    ident = server.add(card("FN:Grace", *(f"EMAIL:{n}@example.org" for n in range(4))))
+    path = '<t:IndexedFieldURI FieldURI="contacts:EmailAddress" FieldIndex="EmailAddress2"/>'
+    server.client.update(ident, f"<t:DeleteItemField>{path}</t:DeleteItemField>")
+    rendered = server.render(ident)
+    assert b"3@example.org" in rendered
+    assert not FORM.changes(server.snapshot(ident), rendered)
+
+
+@pytest.mark.parametrize(
+    ("line", "element"),
+    [
+        ("BDAY:1500-01-01", "Birthday"),
+        ("BDAY:1985-04", "Birthday"),
+        ("URL:no address at all", "BusinessHomePage"),
+        ("URL::a", "BusinessHomePage"),
+    ],
+)
+def test_what_a_field_cannot_hold_is_kept_and_not_sent_there(line: str, element: str) -> None:
+    assert line in kept("FN:Grace", line)
+    assert f"<t:{element}>" not in FORM.creation(card("FN:Grace", line))[1].xml
+
+
+def test_what_4_0_prefers_is_preferred_in_3_0() -> None:
+    assert "EMAIL;TYPE=home,PREF:g@example.org" in kept("FN:G", "EMAIL;TYPE=home;PREF=1:g@example.org", version="4.0")
+    assert "EMAIL;PREF=2:g@example.org" in kept("FN:G", "EMAIL;PREF=2:g@example.org", version="4.0")
+
+
+def test_a_relative_of_4_0_is_a_relative_of_outlook() -> None:
+    given = ("RELATED;VALUE=text;TYPE=spouse:Ann", "RELATED;VALUE=text;TYPE=child:Bob", "RELATED;TYPE=friend:urn:uuid:1")
+    found = kept("FN:G", *given, version="4.0")
+    assert {"X-SPOUSE:Ann", "X-CHILDREN:Bob", "RELATED;TYPE=friend:urn:uuid:1"} <= set(found)
+
+
+def test_a_comma_of_2_1_is_a_comma() -> None:
+    found = kept("FN:Hopper, Grace", "N:Hopper, Jr.;Grace", "NOTE;ENCODING=QUOTED-PRINTABLE:a,=0D=0Ab=0B", version="2.1")
+    assert {"FN:Hopper\\, Grace", "N:Hopper\\, Jr.;Grace;;;", "NOTE:a\\,\\nb"} <= set(found)
+
+
 # Files as they come
 
 

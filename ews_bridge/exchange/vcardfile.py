@@ -208,7 +208,7 @@ def _with_groups(lines: Iterable[Line]) -> Iterator[Line]:
             yield line
             continue
         wanted = [line.group] if line.group else []
-        number = len(used)
+        number = 0
         while not wanted or wanted[-1].lower() in used:
             number += 1
             wanted.append(f"item{number}")
