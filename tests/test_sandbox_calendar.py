@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -380,3 +381,115 @@ def test_days_of_a_view_are_those_of_the_clock(client: Client) -> None:
     weekly(client)
     found = starts(view(client, "2026-10-26T08:30:00Z", "2026-10-26T09:00:00Z"))
     assert found == ["2026-10-26T08:00:00Z"]
+
+
+def ics(client: Client, target: str) -> str:
+    shape = "<m:ItemShape><t:BaseShape>IdOnly</t:BaseShape><t:IncludeMimeContent>true</t:IncludeMimeContent></m:ItemShape>"
+    response = client.ok("GetItem", f"{shape}<m:ItemIds>{target}</m:ItemIds>")
+    return base64.b64decode(response.findtext(f".//{t('MimeContent')}") or "").decode()
+
+
+def mime(text: str) -> str:
+    return f"<t:MimeContent>{base64.b64encode(text.encode()).decode()}</t:MimeContent>"
+
+
+def calendar_of(*lines: str) -> str:
+    body = "\r\n".join(("BEGIN:VCALENDAR", "VERSION:2.0", "BEGIN:VEVENT", *lines, "END:VEVENT", "END:VCALENDAR", ""))
+    return mime(body)
+
+
+def test_the_mime_of_an_appointment_is_icalendar_with_windows_zones(client: Client) -> None:
+    series = weekly(client, '<t:Body BodyType="Text">One; two, three</t:Body>')
+    change(client, nth(series, 2), calendar("Location", "Attic"))
+    delete(client, nth(series, 3))
+    text = ics(client, one(series))
+    lines = text.replace("\r\n ", "").split("\r\n")
+    assert lines[:4] == ["BEGIN:VCALENDAR", "METHOD:PUBLISH", "PRODID:Microsoft Exchange Server 2010", "VERSION:2.0"]
+    for wanted in (
+        "TZID:W. Europe Standard Time",
+        "RRULE:FREQ=YEARLY;INTERVAL=1;BYDAY=-1SU;BYMONTH=10",
+        "RRULE:FREQ=WEEKLY;COUNT=4;INTERVAL=1;BYDAY=MO;WKST=SU",
+        "EXDATE;TZID=W. Europe Standard Time:20261026T090000",
+        "DTSTART;TZID=W. Europe Standard Time:20261012T090000",
+        "RECURRENCE-ID;TZID=W. Europe Standard Time:20261019T090000",
+        "DESCRIPTION;LANGUAGE=en-US:One\\; two\\, three",
+        "X-MICROSOFT-CDO-ALLDAYEVENT:FALSE",
+        "TRIGGER;RELATED=START:-PT15M",
+    ):
+        assert wanted in lines, wanted
+    assert "LAST-MODIFIED" not in text and lines.count("BEGIN:VEVENT") == 2
+    assert all(len(line.encode()) <= 75 for line in text.split("\r\n"))
+
+
+def test_an_item_made_from_its_own_mime_is_the_same_again(client: Client) -> None:
+    series = weekly(client, '<t:Body BodyType="Text">One; two, three</t:Body>')
+    change(client, nth(series, 2), calendar("Location", "Attic"), calendar("Start", "2026-10-19T08:00:00Z"))
+    delete(client, nth(series, 3))
+    text = ics(client, one(series))
+    again = created(client, mime(text))
+    ignored = ("DTSTAMP:",)
+
+    def lines(text: str) -> list[str]:
+        return [line for line in text.split("\r\n") if not line.startswith(ignored)]
+
+    assert lines(ics(client, one(again))) == lines(text)
+
+
+def test_an_icalendar_text_makes_an_appointment(client: Client) -> None:
+    item_id = created(
+        client,
+        calendar_of(
+            *("UID:x@example.org", "SUMMARY:Übung\\, heute", "DTSTART:20260301T100000Z", "DURATION:PT90M", "LOCATION:Keller"),
+            *("CLASS:PRIVATE", "PRIORITY:1", "TRANSP:TRANSPARENT", "CATEGORIES:Red,Blue\\, dark", "SEQUENCE:3"),
+            *("X-ALT-DESC;FMTTYPE=text/html:<b>bold</b>", "BEGIN:VALARM", "TRIGGER:-PT1H", "END:VALARM"),
+        ),
+    )
+    shown = get(client, one(item_id), "", "AllProperties")
+    expected = {
+        "Subject": "Übung, heute",
+        "UID": "x@example.org",
+        "Start": "2026-03-01T10:00:00Z",
+        "End": "2026-03-01T11:30:00Z",
+        "Location": "Keller",
+        "Sensitivity": "Private",
+        "Importance": "High",
+        "LegacyFreeBusyStatus": "Free",
+        "ReminderIsSet": "true",
+        "ReminderMinutesBeforeStart": "60",
+        "AppointmentSequenceNumber": "3",
+    }
+    assert {name: shown.findtext(t(name)) for name in expected} == expected
+    assert [one.text for one in shown.iter(t("String"))] == ["Red", "Blue, dark"]
+    assert "<b>bold</b>" in (shown.findtext(t("Body")) or "")
+
+
+def test_an_icalendar_zone_is_known_by_its_rules(client: Client) -> None:
+    zone = (
+        *("BEGIN:VTIMEZONE", "TZID:Europe/Berlin", "BEGIN:DAYLIGHT", "DTSTART:19810329T020000"),
+        *("RRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU", "TZOFFSETFROM:+0100", "TZOFFSETTO:+0200", "END:DAYLIGHT"),
+        *("BEGIN:STANDARD", "DTSTART:19961027T030000", "RRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU"),
+        *("TZOFFSETFROM:+0200", "TZOFFSETTO:+0100", "END:STANDARD", "END:VTIMEZONE"),
+    )
+    event = ("BEGIN:VEVENT", "UID:z", "DTSTART;TZID=Europe/Berlin:20260701T100000", "DTEND:20260701T090000Z", "END:VEVENT")
+    item_id = created(client, mime("\r\n".join(("BEGIN:VCALENDAR", *zone, *event, "END:VCALENDAR"))))
+    shown = get(client, one(item_id), FIELDS + '<t:FieldURI FieldURI="calendar:StartTimeZoneId"/>')
+    assert (shown.findtext(t("Start")), shown.findtext(t("StartTimeZoneId"))) == (
+        "2026-07-01T08:00:00Z",
+        "W. Europe Standard Time",
+    )
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("DTSTART:20260301T100000Z", "RRULE:FREQ=HOURLY"),
+        ("DTSTART:20260301T100000Z", "RRULE:FREQ=MONTHLY;BYMONTHDAY=1,15"),
+        ("DTSTART:20260301T100000Z", "RDATE:20260401T100000Z"),
+        ("DTSTART:soon",),
+        ("SUMMARY:without a time",),
+    ],
+)
+def test_what_exchange_cannot_hold_is_refused(client: Client, lines: tuple[str, ...]) -> None:
+    assert codes(create(client, calendar_of("UID:x", *lines))) == ["ErrorMimeContentConversionFailed"]
+    assert codes(create(client, mime("no calendar at all"))) == ["ErrorMimeContentConversionFailed"]
+    assert len(client.mailbox.folder("calendar").items) == 0

@@ -13,15 +13,19 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from . import people
 from .mapi import Bag
 from .mapi import PropertyName
 from .mapi import Value
 from .mapi import format_value
 from .mapi import parse_value
+from .people import OutOfOffice
+from .people import Person
 from .store import Folder
 from .store import Item
 from .store import Overlay
@@ -85,6 +89,7 @@ def _write(world: World, database: sqlite3.Connection) -> None:
         "number": world.number,
         "sent": world.sent,
         "random": [state[0], list(state[1]), state[2]],
+        "directory": [_pack_person(one) for one in world.directory.values()],
         "deliveries": [[one.sender, list(one.recipients), one.message_id, one.at] for one in world.deliveries],
     }
     database.executemany("INSERT INTO world VALUES (?, ?)", [(key, json.dumps(value)) for key, value in facts.items()])
@@ -95,6 +100,7 @@ def _write(world: World, database: sqlite3.Connection) -> None:
             "display_name": mailbox.display_name,
             "guid": mailbox.guid,
             "epoch": mailbox.epoch,
+            "oof": asdict(mailbox.oof),
             "root": mailbox.root.key,
             "folder_changes": mailbox.folder_changes,
             "folder_tombstones": [
@@ -149,6 +155,17 @@ def _unpack_overlay(data: dict[str, Any]) -> Overlay:
     return Overlay(kept, declared, mime, tuple(data["attachment_numbers"]))
 
 
+def _pack_person(person: Person) -> dict[str, object]:
+    return asdict(person) | {"photo": person.photo.hex(), "certificate": person.certificate.hex()}
+
+
+def _unpack_person(packed: dict[str, Any]) -> Person:
+    pairs = {name: tuple((key, text) for key, text in packed[name]) for name in ("phones", "postal")}
+    lists = {name: tuple(packed[name]) for name in ("other_addresses", "members")}
+    contents = {name: bytes.fromhex(packed[name]) for name in ("photo", "certificate")}
+    return Person(**packed | pairs | lists | contents)
+
+
 def _pack(bag: Bag) -> list[list[object]]:
     return [[name, kind, format_value(kind, value)] for name, (kind, value) in bag.items()]
 
@@ -183,11 +200,13 @@ def _read(database: sqlite3.Connection, clock: Callable[[], dt.datetime]) -> Wor
     version, numbers, gauss = facts["random"]
     world.random.setstate((version, tuple(numbers), gauss))
     world.deliveries = [Delivery(sender, tuple(to), message, at) for sender, to, message, at in facts["deliveries"]]
+    people.enter(world, *map(_unpack_person, facts.get("directory", ())))
     for key, text in database.execute("SELECT address, data FROM mailboxes ORDER BY rowid"):
         data = json.loads(text)
         mailbox = Mailbox(world, data["address"], data["password"], data["display_name"], data["guid"])
         world.users[key] = mailbox
         mailbox.epoch = data["epoch"]
+        mailbox.oof = OutOfOffice(**data.get("oof", {}))
         mailbox.folder_changes = [(change, number) for change, number in data["folder_changes"]]
         mailbox.folder_tombstones = {
             number: (Tombstone(arrived, left), inside) for number, arrived, left, inside in data["folder_tombstones"]

@@ -7,7 +7,10 @@ from collections.abc import Callable
 
 from . import appointments
 from . import attendees
+from . import calendar_reading
+from . import calendar_writing
 from . import global_ids
+from . import occurrences
 from . import parts
 from . import properties
 from . import recurrence
@@ -32,9 +35,9 @@ from .parts import Show
 from .store import Item
 from .timezones import Zone
 
+ANSWERS = ("AcceptItem", "TentativelyAcceptItem", "DeclineItem")
 BUSY_STATUSES = ("Free", "Tentative", "Busy", "OOF", "WorkingElsewhere", "NoData")
-# PidLidAppointmentNotAllowPropose, MeetingWorkspaceUrl, NetShowUrl, ConferencingCheck, ConferencingType
-NO_PROPOSAL: PropertyName = (APPOINTMENT, 0x825A)
+# PidLidMeetingWorkspaceUrl, NetShowUrl, ConferencingCheck, ConferencingType
 WORKSPACE: PropertyName = (APPOINTMENT, 0x8209)
 NET_SHOW: PropertyName = (APPOINTMENT, 0x8248)
 ONLINE: PropertyName = (APPOINTMENT, 0x8240)
@@ -58,31 +61,18 @@ def _response(item: Item) -> str:
 
 
 def _recurrence_id(item: Item) -> str | None:
-    """The moment an occurrence was meant for; of an occurrence without its series the day in its id."""
-    if item.master is not None:
-        return format_time(appointments.original_start(item))
-    found = appointments.identifier(item, appointments.GLOBAL_ID)
-    day = global_ids.day_of(found) if found else None
-    if day is None:
-        return None
-    begin = appointments.moment(item, appointments.START)
-    where = appointments.zone(item)
-    return format_time(where.moment(where.local(begin).replace(year=day.year, month=day.month, day=day.day)))
+    meant = appointments.meant_for(item)
+    return None if meant is None else format_time(meant)
 
 
 def _original_start(item: Item) -> str | None:
     return None if item.master is None else format_time(appointments.original_start(item))
 
 
-def _uid(item: Item) -> str | None:
-    found = appointments.identifier(item, appointments.GLOBAL_ID)
-    return global_ids.uid_of(found) if found else None
-
-
 def _assign_uid(item: Item, element: Element) -> None:
     if item.key:
         # exchangelib sends all it has read: what changes nothing is let pass.
-        if text_of(element) != _uid(item):
+        if text_of(element) != appointments.uid(item):
             raise ItemError("ErrorInvalidPropertySet")
     elif text_of(element):
         item.props[appointments.GLOBAL_ID] = ("Binary", global_ids.of_uid(text_of(element)))
@@ -161,7 +151,7 @@ def _put_occurrence(parent: Element, name: str, one: Item) -> None:
 
 def _boundary(index: int, name: str) -> Show:
     def show(item: Item, parent: Element, look: Look) -> None:
-        one = appointments.first_and_last(item)[index]
+        one = occurrences.first_and_last(item)[index]
         if one is not None:
             _put_occurrence(parent, name, one)
 
@@ -169,7 +159,7 @@ def _boundary(index: int, name: str) -> Show:
 
 
 def _show_modified(item: Item, parent: Element, look: Look) -> None:
-    found = appointments.exceptions(item)
+    found = occurrences.exceptions(item)
     if found:
         element = put(parent, t("ModifiedOccurrences"))
         for one in found:
@@ -261,8 +251,34 @@ def _ignored(field: Field) -> Field:
     return Field(field.uri, field.name, field.show, lambda item, element: None, lambda item: None, field.prop, field.type)
 
 
+def _show_mime(item: Item, parent: Element, look: Look) -> None:
+    parts.put_mime(parent, calendar_writing.publish(item))
+
+
+def _assign_mime(item: Item, element: Element) -> None:
+    if item.master is not None:
+        raise ItemError("ErrorInvalidPropertySet")
+    text = calendar_reading.calendar_text(parts.decode_mime(element))
+    calendar_reading.apply(item, calendar_reading.read_calendar(text), appointments.zone(item))
+
+
+def _show_responses(item: Item, parent: Element, look: Look) -> None:
+    """The organizer may cancel, an attendee answer, and remove what was cancelled."""
+    state = appointments.state(item)
+    names: tuple[str, ...] = ("ForwardItem",)
+    if state & appointments.IS_CANCELLED:
+        names = ("RemoveItem", *parts.MAIL_RESPONSES)
+    elif state & appointments.IS_RECEIVED:
+        names = (*ANSWERS, *parts.MAIL_RESPONSES)
+    elif state & appointments.IS_MEETING:
+        names = ("CancelCalendarItem", *parts.MAIL_RESPONSES)
+    parts.put_responses(parent, names)
+
+
 FIELDS: tuple[Field, ...] = (
-    Field("calendar:UID", "UID", shown("calendar:UID", "UID", _uid).show, _assign_uid),
+    Field("item:MimeContent", "MimeContent", _show_mime, _assign_mime, listed=False),
+    Field("item:ResponseObjects", "ResponseObjects", _show_responses, listed=False),
+    Field("calendar:UID", "UID", shown("calendar:UID", "UID", lambda item: appointments.uid(item) or None).show, _assign_uid),
     shown("calendar:RecurrenceId", "RecurrenceId", _recurrence_id),
     shown(
         "calendar:DateTimeStamp",
@@ -303,7 +319,7 @@ FIELDS: tuple[Field, ...] = (
     Field("calendar:MeetingTimeZone", "MeetingTimeZone", _show_meeting_zone, _assign_meeting_zone, listed=False),
     *(Field(f"calendar:{name}", name, _show_zone(name), _assign_zone(name)) for name in ("StartTimeZone", "EndTimeZone")),
     simple("calendar:ConferenceType", "ConferenceType", CONFERENCE, "Integer"),
-    _truths("calendar:AllowNewTimeProposal", "AllowNewTimeProposal", NO_PROPOSAL, otherwise=True, opposite=True),
+    _truths("calendar:AllowNewTimeProposal", "AllowNewTimeProposal", appointments.NO_PROPOSAL, otherwise=True, opposite=True),
     _truths("calendar:IsOnlineMeeting", "IsOnlineMeeting", ONLINE, otherwise=False),
     simple("calendar:MeetingWorkspaceUrl", "MeetingWorkspaceUrl", WORKSPACE, "String"),
     simple("calendar:NetShowUrl", "NetShowUrl", NET_SHOW, "String"),
@@ -319,7 +335,7 @@ FIELDS: tuple[Field, ...] = (
         )
         for name in ("StartTimeZone", "EndTimeZone")
     ),
-    choice("calendar:IntendedFreeBusyStatus", "IntendedFreeBusyStatus", appointments.INTENDED_STATUS, BUSY_STATUSES),
+    choice("meetingRequest:IntendedFreeBusyStatus", "IntendedFreeBusyStatus", appointments.INTENDED_STATUS, BUSY_STATUSES),
     _ignored(simple("calendar:JoinOnlineMeetingUrl", "JoinOnlineMeetingUrl", JOIN_URL, "String")),
     _ignored(Field("calendar:OnlineMeetingSettings", "OnlineMeetingSettings", lambda item, parent, look: None, listed=False)),
     shown("calendar:IsOrganizer", "IsOrganizer", lambda item: _truth(appointments.is_organizer(item))),

@@ -83,7 +83,7 @@ DECLARED: dict[str, frozenset[str]] = {
     "CalendarItem": frozenset(),
     "Contact": frozenset(),
     "Task": frozenset(),
-    "DistributionList": frozenset(LIST),
+    "DistributionList": frozenset(),
 }
 DEFAULT_CLASS = {
     "Message": "IPM.Note",

@@ -43,6 +43,7 @@ TEXTS = {
     "ErrorChangeKeyRequired": "A change key is required for this operation.",
     "ErrorChangeKeyRequiredForWriteOperations": "Change keys are required for this operation.",
     "ErrorDeleteDistinguishedFolder": "Distinguished folders cannot be deleted.",
+    "ErrorDistributionListMemberNotExist": "The list has no such member.",
     "ErrorFolderExists": "A folder with the specified name already exists.",
     "ErrorFolderNotFound": "The specified folder could not be found in the store.",
     "ErrorIncorrectUpdatePropertyCount": (
@@ -60,6 +61,8 @@ TEXTS = {
     "ErrorInvalidIndexedPagingParameters": "Indexed paging parameters are invalid.",
     "ErrorInvalidItemForOperationCreateItem": "The item is not valid for this operation.",
     "ErrorInvalidItemForOperationCreateItemAttachment": "The item is not valid as an attachment.",
+    "ErrorInvalidItemForOperationExpandDL": "Only a distribution list can be expanded.",
+    "ErrorInvalidNameForNameResolution": "The name to be resolved is empty.",
     "ErrorInvalidOperation": "The operation is invalid.",
     "ErrorInvalidPagingMaxRows": "MaxEntriesReturned must be greater than zero.",
     "ErrorInvalidPercentCompleteValue": "The percentage of completion must lie between 0 and 100.",
@@ -74,7 +77,10 @@ TEXTS = {
     "ErrorInvalidReferenceItem": "The reference item is invalid.",
     "ErrorInvalidRestriction": "The restriction is invalid.",
     "ErrorInvalidSendItemSaveSettings": "A saved item folder id can only be given when the item is to be saved.",
+    "ErrorInvalidScheduledOofDuration": "The duration of the automatic replies is invalid.",
+    "ErrorInvalidSmtpAddress": "The SMTP address is invalid.",
     "ErrorInvalidSyncStateData": "Synchronization state data is corrupt or otherwise invalid.",
+    "ErrorInvalidUserOofSettings": "The settings of the automatic replies are invalid.",
     "ErrorInvalidValueForProperty": "The value is invalid for the property.",
     "ErrorIrresolvableConflict": (
         "The send or update operation could not be performed because the change key passed in the request does not "
@@ -82,10 +88,12 @@ TEXTS = {
     ),
     "ErrorItemNotFound": "The specified object was not found in the store.",
     "ErrorItemSave": "The item could not be saved.",
+    "ErrorMailRecipientNotFound": "The mail recipient was not found in the directory.",
     "ErrorMessageDispositionRequired": "MessageDisposition attribute is required.",
     "ErrorMimeContentConversionFailed": "Failed to convert MIME content.",
     "ErrorMimeContentInvalid": "Mime content is invalid.",
     "ErrorMimeContentInvalidBase64String": "Mime content is not a valid Base64 string.",
+    "ErrorMissingInformationEmailAddress": "An e-mail address is missing.",
     "ErrorMissingInformationReferenceItemId": "The ReferenceItemId is missing.",
     "ErrorMissingRecipients": "At least one recipient must be specified.",
     "ErrorMoveCopyFailed": "The move or copy operation failed.",
@@ -98,6 +106,8 @@ TEXTS = {
     "ErrorOccurrenceTimeSpanTooBig": "Duration of an occurrence must be shorter than how frequently it occurs.",
     "ErrorParentFolderNotFound": "The specified parent folder could not be found.",
     "ErrorRecurrenceHasNoOccurrence": "The recurrence has no occurrence.",
+    "ErrorResolveNamesInvalidFolderType": "Names can be resolved in folders for contacts only.",
+    "ErrorResolveNamesOnlyOneContactsFolderAllowed": "Names can be resolved in one folder only.",
     "ErrorSavedItemFolderNotFound": "The save folder was not found.",
     "ErrorSendAsDenied": (
         "The user account which was used to submit this request does not have the right to send mail on behalf of the "

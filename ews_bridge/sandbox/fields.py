@@ -46,6 +46,7 @@ class Field:
     listed: bool = True
     parse: Callable[[str], Value] | None = None
     at_creation: bool = False
+    append: Assign | None = None
 
 
 BRIEF = 255
@@ -261,9 +262,6 @@ FIELDS: tuple[Field, ...] = (
     Field("message:ReceivedRepresenting", "ReceivedRepresenting", parts.show_received_by("ReceivedRepresenting")),
     shown("postitem:PostedTime", "PostedTime", lambda item: format_time(properties.sent_time(item))),
     shown("meeting:IsDelegated", "IsDelegated", lambda item: "false"),
-    shown("meeting:IsOutOfDate", "IsOutOfDate", lambda item: "false"),
-    shown("meeting:HasBeenProcessed", "HasBeenProcessed", lambda item: "false"),
-    shown("meeting:ResponseType", "ResponseType", lambda item: "NoResponseReceived"),
 )
 BY_URI = {one.uri: one for one in FIELDS}
 BY_NAME = {one.name: one for one in FIELDS}

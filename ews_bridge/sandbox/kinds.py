@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import appointments
 from . import calendar_fields
 from . import contacts
 from . import fields
+from . import lists
+from . import meeting_fields
+from . import settling
 from . import task_series
 from . import tasks
 from .fields import Field
@@ -26,12 +28,15 @@ def _settle_task(item: Item) -> None:
 OWN: dict[str, tuple[Field, ...]] = {
     "CalendarItem": calendar_fields.FIELDS,
     "Contact": contacts.FIELDS,
+    "DistributionList": lists.FIELDS,
     "Task": tasks.FIELDS,
+    **meeting_fields.FIELDS,
 }
 #: What is seen to whenever an item of a kind is saved.
 SETTLE: dict[str, Callable[[Item], None]] = {
-    "CalendarItem": appointments.settle,
+    "CalendarItem": settling.settle,
     "Contact": contacts.settle,
+    "DistributionList": lists.settle,
     "Task": _settle_task,
 }
 BY_URI: dict[str, Field] = {

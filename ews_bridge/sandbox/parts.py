@@ -63,9 +63,14 @@ def mailboxes(element: Element) -> list[Address]:
 
 
 def show_mime(item: Item, parent: Element, look: Look) -> None:
+    put_mime(parent, content.mime_of(item))
+
+
+def put_mime(parent: Element, mime: bytes) -> None:
+    """Append a t:MimeContent."""
     element = put(parent, t("MimeContent"))
     element.set("CharacterSet", "UTF-8")
-    element.text = pybase64.b64encode(content.mime_of(item))  # ASCII bytes, which lxml takes as text
+    element.text = pybase64.b64encode(mime)  # ASCII bytes, which lxml takes as text
 
 
 def show_id(item: Item, parent: Element, look: Look) -> None:
@@ -218,11 +223,18 @@ def remove_flag(item: Item) -> None:
         properties.erase(item, prop)
 
 
+MAIL_RESPONSES = ("ReplyToItem", "ReplyAllToItem", "ForwardItem")
+
+
 def show_responses(item: Item, parent: Element, look: Look) -> None:
-    if item.draft or item.kind not in ("Message", "MeetingRequest"):
-        return
+    if not item.draft and item.kind == "":
+        put_responses(parent, MAIL_RESPONSES)
+
+
+def put_responses(parent: Element, names: tuple[str, ...]) -> None:
+    """Append t:ResponseObjects: what may be answered to an item."""
     element = put(parent, t("ResponseObjects"))
-    for name in ("ReplyToItem", "ReplyAllToItem", "ForwardItem"):
+    for name in names:
         put(element, t(name))
 
 

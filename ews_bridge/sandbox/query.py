@@ -106,7 +106,7 @@ class FolderFilter:
 
     def __init__(self, restriction: Element | None) -> None:
         inner = children(restriction)
-        self._test = _expression(inner[0], _folder_getter) if inner else None
+        self._test = expression(inner[0], _folder_getter) if inner else None
 
     def __call__(self, folder: Folder) -> bool:
         return self._test is None or self._test(folder)
@@ -115,19 +115,20 @@ class FolderFilter:
 def restriction(element: Element | None) -> Test[Item] | None:
     """A Restriction of FindItem as a test; None if there is none.  ItemError for what cannot be searched."""
     inner = children(element)
-    return _expression(inner[0], _item_getter) if inner else None
+    return expression(inner[0], _item_getter) if inner else None
 
 
-def _expression(element: Element, getter: Callable[[Element], tuple[Getter[Any_], Parser]]) -> Test[Any_]:
+def expression(element: Element, getter: Callable[[Element], tuple[Getter[Any_], Parser]]) -> Test[Any_]:
+    """A search expression as a test of whatever `getter` knows the properties of."""
     name = local(element)
     parts = children(element)
     if name in ("And", "Or"):
-        tests = [_expression(part, getter) for part in parts]
+        tests = [expression(part, getter) for part in parts]
         if name == "And":
             return lambda one: all(test(one) for test in tests)
         return lambda one: any(test(one) for test in tests)
     if name == "Not":
-        inner = _expression(parts[0], getter)
+        inner = expression(parts[0], getter)
         return lambda one: not inner(one)
     get, parse = getter(parts[0])
     if name == "Exists":

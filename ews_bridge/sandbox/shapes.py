@@ -79,7 +79,7 @@ class ItemShape:
         wanted: set[str] = {"ItemId", *self.names}
         if self.base == "Default":
             wanted.update(DEFAULT_MESSAGE)
-            wanted.update(one.name for one in kinds.OWN.get(kind, ()))
+            wanted.update(one.name for one in kinds.OWN.get(kind, ()) if one.name not in BY_NAME_ONLY)
         elif self.base == "AllProperties":
             wanted.update(name for name in known if name not in BY_NAME_ONLY)
         if self.mime:

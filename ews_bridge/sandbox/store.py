@@ -179,6 +179,16 @@ class Tombstone:
     left: int
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One submitted message: who sent it, to whom it went, and its Message-ID."""
+
+    sender: str
+    recipients: tuple[str, ...]
+    message_id: str
+    at: int
+
+
 class Folder:
     """A folder, its items, and its record of changes."""
 

@@ -10,17 +10,18 @@ import random
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from os import PathLike
 from typing import Literal
 
 from . import ids
+from . import people
 from . import places
 from .classify import classify
 from .document import Outline
 from .document import outline
 from .errors import ItemError
 from .mimetree import parse
+from .store import Delivery as Delivery
 from .store import Envelope
 from .store import Folder as Folder
 from .store import Item as Item
@@ -38,16 +39,6 @@ def now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One submitted message: who sent it, to whom it went, and its Message-ID."""
-
-    sender: str
-    recipients: tuple[str, ...]
-    message_id: str
-    at: int
-
-
 class World:
     """All users of this server."""
 
@@ -61,6 +52,7 @@ class World:
         self.users: dict[str, Mailbox] = {}
         self.sent = 0
         self.deliveries: list[Delivery] = []
+        self.directory: dict[str, people.Person] = {}
         self.change = 1
         self.number = 0x1000
         self._envelopes: OrderedDict[int, Envelope] = OrderedDict()
@@ -173,6 +165,7 @@ class Mailbox:
         self.folder_changes: list[tuple[int, int]] = []
         self.folder_tombstones: dict[int, tuple[Tombstone, bool]] = {}
         self.configurations: dict[tuple[int, str], dict[str, str]] = {}
+        self.oof = people.OutOfOffice()
         self.root: Folder
 
     def furnish(self, language: str) -> None:
@@ -305,6 +298,10 @@ class Mailbox:
         """Put a message into a folder; `received` is its Date, or now, if not given.  The MIME is read only in part."""
         item_class, date = classify(mime)
         item = self.new_item(mime, item_class)
+        if item_class.startswith("IPM.Schedule.Meeting."):
+            from . import meetings
+
+            meetings.absorb(item)
         item.read = read
         item.draft = draft
         item.received = int(received.timestamp()) if received else date if date is not None else item.created

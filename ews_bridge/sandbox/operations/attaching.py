@@ -7,6 +7,7 @@ import base64
 from .. import content
 from .. import ids
 from .. import kinds
+from .. import occurrences
 from .. import parts
 from .. import properties
 from ..classify import classify
@@ -22,7 +23,6 @@ from ..markup import t
 from ..shapes import ItemShape
 from ..shapes import item_shape
 from ..store import Item
-from . import scheduling
 from .call import Call
 from .replies import Answer
 from .targets import find_item
@@ -125,4 +125,4 @@ def _attached(call: Call, node: Element) -> tuple[Item, int]:
 def _touch(call: Call, item: Item) -> None:
     item.edited = True
     kinds.settle(item)
-    scheduling.save(item, was_read=item.read, read_only=False)
+    occurrences.save(item, was_read=item.read, read_only=False)

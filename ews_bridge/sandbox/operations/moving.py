@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import elements
 from .. import kinds
+from .. import occurrences
 from .. import task_series
 from .. import transport
 from ..errors import ItemError
@@ -15,6 +16,7 @@ from ..markup import put
 from ..markup import t
 from ..shapes import put_item_id
 from ..store import Item
+from . import inviting
 from . import scheduling
 from .call import Call
 from .folders import dispose
@@ -62,11 +64,12 @@ def delete_item(call: Call, request: Element) -> Element:
             if kind == "Task" and request.get("AffectedTaskOccurrences") is None:
                 raise ItemError("ErrorAffectedTaskOccurrencesRequired", "AffectedTaskOccurrences attribute is required.")
             if kind == "CalendarItem":
-                scheduling.told(request, "SendMeetingCancellations")
+                told = scheduling.told(request, "SendMeetingCancellations")
+                inviting.send(item, inviting.for_end(item, told))
             if not item.read and not quiet:
                 transport.answer_receipt(item, read=False)
             if item.master is not None:
-                scheduling.remove_occurrence(item)
+                occurrences.delete_occurrence(item)
             elif request.get("AffectedTaskOccurrences") == "SpecifiedOccurrenceOnly" and task_series.recurs(item):
                 _skip(call, item)
             elif item.folder is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import appointments
+from .. import occurrences
 from .. import query
 from ..errors import ItemError
 from ..mapi import parse_time
@@ -99,9 +100,7 @@ def _view(folder: Folder, view: Element, request: Element, shape: ItemShape, ans
     most = int(view.get("MaxEntriesReturned") or query.LIMIT)
     if most <= 0:
         raise ItemError("ErrorInvalidPagingMaxRows")
-    found = [
-        one for item in folder.items.values() if item.kind == "CalendarItem" for one in appointments.within(item, begin, end)
-    ]
+    found = [one for item in folder.items.values() if item.kind == "CalendarItem" for one in occurrences.within(item, begin, end)]
     found.sort(key=lambda one: (appointments.moment(one, appointments.START), one.key))
     root = put(answer.success(), m("RootFolder"))
     root.set("TotalItemsInView", str(len(found)))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from .. import appointments
+from .. import calendar_reading
 from .. import clocks
 from ..errors import ItemError
 from ..markup import Element
 from ..markup import children
+from ..markup import local
+from ..markup import t
+from ..parts import decode_mime
 from ..store import Item
 from .call import Call
 
@@ -23,30 +26,24 @@ def told(request: Element, attribute: str) -> str:
 
 
 def prepare(call: Call, item: Item, node: Element) -> None:
-    """Before the parts of a new item are set."""
-    clocks.set_by(item, children(node), clocks.context(call.time_zone))
+    """Before the parts of a new item are set: what its iCalendar says, if it has any, and its zones."""
+    around = clocks.context(call.time_zone)
+    given = node.find(t("MimeContent"))
+    if given is not None:
+        text = calendar_reading.calendar_text(decode_mime(given))
+        calendar_reading.apply(item, calendar_reading.read_calendar(text), around)
+    clocks.set_by(item, children(node), around)
 
 
-def prepare_update(call: Call, item: Item, updates: Element | None) -> None:
+def prepare_update(call: Call, item: Item, updates: Element) -> None:
     """Before the changes to an item are made."""
-    values = [value for update in children(updates) for part in children(update)[1:] for value in children(part)]
-    clocks.set_by(item, values, clocks.context(call.time_zone))
+    clocks.set_by(item, _values(updates), clocks.context(call.time_zone))
 
 
-def save(item: Item, *, was_read: bool, read_only: bool) -> None:
-    """Note a change to an item; a changed occurrence goes into its series."""
-    series = item.master
-    if series is None:
-        item.mailbox.touch(item, was_read=was_read, read_only=read_only)
-        return
-    appointments.fold(item)
-    series.mailbox.touch(series, was_read=series.read, read_only=False)
-    item.change = series.change
+def from_mime(updates: Element) -> bool:
+    """Whether an update gives a whole new iCalendar, which says itself what is excepted."""
+    return any(local(value) == "MimeContent" for value in _values(updates))
 
 
-def remove_occurrence(item: Item) -> None:
-    """Delete one occurrence: nothing goes to Deleted Items."""
-    series = item.master
-    if series is not None:
-        appointments.delete_occurrence(item)
-        series.mailbox.touch(series, was_read=series.read, read_only=False)
+def _values(updates: Element) -> list[Element]:
+    return [value for update in children(updates) for part in children(update)[1:] for value in children(part)]

@@ -6,6 +6,7 @@ import datetime as dt
 
 from .. import appointments
 from .. import ids
+from .. import occurrences
 from ..errors import ItemError
 from ..markup import Element
 from ..markup import children
@@ -66,6 +67,19 @@ def item_of(call: Call, element: Element) -> Item:
     return find_item(call, ids.parse_ews_id(element.get("Id") or ""))
 
 
+def referenced(call: Call, node: Element) -> Item:
+    """The item that a response object refers to; ErrorMissingInformationReferenceItemId, ErrorInvalidReferenceItem."""
+    reference = node.find(t("ReferenceItemId"))
+    if reference is None:
+        raise ItemError("ErrorMissingInformationReferenceItemId")
+    try:
+        return find_item(call, ids.parse_ews_id(reference.get("Id") or ""))
+    except ItemError as error:
+        if error.code == "ErrorItemNotFound":
+            raise
+        raise ItemError("ErrorInvalidReferenceItem") from error
+
+
 def _occurrence(call: Call, element: Element) -> Item:
     """The occurrence of an index; deleted ones are counted too (OXWSCORE R141)."""
     series = find_item(call, ids.parse_ews_id(element.get("RecurringMasterId") or ""))
@@ -81,7 +95,7 @@ def _occurrence(call: Call, element: Element) -> Item:
 def _of_day(series: Item, day: dt.date) -> Item:
     if day.toordinal() in series.deleted:
         raise ItemError("ErrorCalendarOccurrenceIsDeletedFromRecurrence")
-    return appointments.occurrence(series, day)
+    return occurrences.occurrence(series, day)
 
 
 def find_item(call: Call, reference: ids.Reference) -> Item:

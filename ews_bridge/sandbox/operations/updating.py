@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from lxml import etree
 
-from .. import appointments
 from .. import content
 from .. import elements
 from .. import fields
 from .. import kinds
+from .. import lists
+from .. import occurrences
 from .. import parts
 from .. import properties
+from .. import settling
 from .. import task_series
 from .. import transport
 from ..dictionaries import entry_of
@@ -33,6 +35,7 @@ from ..shapes import EXTENDED_URI
 from ..shapes import INDEXED_URI
 from ..shapes import put_item_id
 from ..store import Item
+from . import inviting
 from . import scheduling
 from .call import Call
 from .creating import send_existing
@@ -75,8 +78,7 @@ def _update(call: Call, request: Element, change: Element) -> Item | None:
     if disposition is None and elements.kind_of(item.item_class) == "Message":
         raise ItemError("ErrorMessageDispositionRequired")
     calendar = item.kind == "CalendarItem"
-    if calendar:
-        scheduling.told(request, "SendMeetingInvitationsOrCancellations")
+    told = scheduling.told(request, "SendMeetingInvitationsOrCancellations") if calendar else ""
     kept = item.twin()
     was_read = item.read
     only_read = True
@@ -85,10 +87,11 @@ def _update(call: Call, request: Element, change: Element) -> Item | None:
             scheduling.prepare_update(call, item, updates)
         for update in children(updates):
             only_read &= _apply(item, update)
-        if calendar:
-            appointments.revise(kept, item)
+        if calendar and not scheduling.from_mime(updates):
+            settling.revise(kept, item)
         if not only_read:
             kinds.settle(item)
+        letters = inviting.for_change(kept, item, told)
     except ItemError:
         _restore(item, kept)
         raise
@@ -97,11 +100,12 @@ def _update(call: Call, request: Element, change: Element) -> Item | None:
     single = task_series.split(item, kept) if item.kind == "Task" else None
     # Marking read what is read changes nothing, not even the change key.
     if not only_read or was_read != item.read:
-        scheduling.save(item, was_read=was_read, read_only=only_read)
+        occurrences.save(item, was_read=was_read, read_only=only_read)
     if single is not None and item.folder is not None:
         call.user.place(single, item.folder)
         return single
-    if disposition in ("SendOnly", "SendAndSaveCopy"):
+    inviting.send(item, letters)
+    if disposition in ("SendOnly", "SendAndSaveCopy") and not calendar:
         saved = request.find(m("SavedItemFolderId"))
         target = None if saved is None else target_folder(call, saved, "ErrorSavedItemFolderNotFound")
         send_existing(call, item, target, keep_copy=disposition == "SendAndSaveCopy")
@@ -153,6 +157,8 @@ def _apply(item: Item, update: Element) -> bool:
     field = kinds.BY_URI.get(uri)
     if field is not None and field.uri not in fields.BY_URI and kinds.fields_of(kind).get(field.name) is not field:
         raise ItemError("ErrorInvalidPropertyRequest")
+    own = None if field is None else kinds.fields_of(kind).get(field.name)
+    field = own if own is not None and own.uri == uri else field
     if field is None or field.at_creation:
         raise ItemError("ErrorInvalidPropertySet" if action != "DeleteItemField" else "ErrorInvalidPropertyDelete")
     if values and local(values[0]) != field.name:
@@ -180,8 +186,10 @@ def _apply_field(item: Item, action: str, field: Field, values: list[Element]) -
             envelope = properties.envelope(item)
             old = {"To": envelope.to, "Cc": envelope.cc, "Bcc": envelope.bcc, "Reply-To": envelope.reply_to}[header]
             content.set_addresses(item, header, [*old, *parts.mailboxes(values[0])])
-        else:
+        elif field.append is None:
             raise ItemError("ErrorInvalidPropertyAppend")
+        else:
+            field.append(item, values[0])
     elif field.assign is None:
         raise ItemError("ErrorInvalidPropertySet")
     else:
@@ -211,7 +219,10 @@ def _is_header(name: PropertyName) -> bool:
 
 
 def _apply_entry(item: Item, action: str, path: Element, values: list[Element]) -> None:
-    """Change one entry of a contact's addresses or numbers, or one part of a postal address."""
+    """Change one entry of a contact's addresses or numbers, or one part of a postal address; or take out one member of a list."""
+    if path.get("FieldURI") == lists.MEMBER and action == "DeleteItemField":
+        lists.remove_member(item, path.get("FieldIndex") or "")
+        return
     entry = entry_of(path)
     if action == "DeleteItemField":
         entry.remove(item)
