@@ -53,6 +53,8 @@ _DATES = frozenset({"BDAY", "X-ANNIVERSARY"})
 #: Parameters that say how a value is written, not what it is.
 NOTATION = frozenset({"VALUE", "ENCODING", "CHARSET", "X-APPLE-OMIT-YEAR"})
 _CASELESS = frozenset({"TYPE", "LANGUAGE", "MEDIATYPE", "CALSCALE"})
+#: Said for people, or told by the value itself. The directory names a member of a group by its own name.
+_COMMENTS = {"PHOTO": ("TYPE", "MEDIATYPE"), MEMBER: ("CN", "X-CN")}
 #: The types that a line has anyway.
 _IMPLIED = {"EMAIL": {"internet"}, "TEL": {"voice"}, "KEY": {"x509"}}
 _DATE = re.compile(r"(?:(\d{4})-?|--)(\d\d)-?(\d\d)(?:[T ].*)?")
@@ -75,7 +77,7 @@ def key(line: Line) -> Key:
     implied = _IMPLIED.get(name, set())
     params: list[tuple[str, tuple[str, ...]]] = []
     for param, values in line.params:
-        if param in NOTATION or (name == "PHOTO" and param in ("TYPE", "MEDIATYPE")):
+        if param in NOTATION or param in _COMMENTS.get(name, ()):
             continue
         kept = {value.lower() for value in values} - implied if param in _CASELESS else set(values)
         if kept:
