@@ -148,7 +148,7 @@ def _from_21(line: Line) -> Line:
 def _from_40(line: Line) -> Line:
     params = dict(line.params)
     if params.get("PREF") == ("1",):
-        params["TYPE"] = (*params.get("TYPE", ()), "PREF")
+        params["TYPE"] = (*params.get("TYPE", ()), "pref")
         del params["PREF"]
     name, value = line.name, line.value
     if name == "KIND" and value.strip().lower() == "group":
