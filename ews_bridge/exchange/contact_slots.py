@@ -53,9 +53,9 @@ def _phone(key: str, *types: str, label: str = "") -> Slot:
     return Slot(key, "TEL", "text", (fields.entry("PhoneNumbers", "PhoneNumber", key),), types, label)
 
 
-def _address(key: str, *types: str) -> Slot:
+def _address(key: str, *types: str, label: str = "") -> Slot:
     office = (fields.OFFICE,) if key == "Business" else ()
-    return Slot(f"{key}Address", "ADR", "address", (*fields.street(key), *office), types)
+    return Slot(f"{key}Address", "ADR", "address", (*fields.street(key), *office), types, label)
 
 
 SLOTS = (
@@ -98,13 +98,13 @@ SLOTS = (
     *(Slot(field.key, "IMPP", "messenger", (field,)) for field in fields.MESSENGERS),
     _address("Business", "work"),
     _address("Home", "home"),
-    _address("Other"),
+    _address("Other", label="Other"),  # khard takes one without a type for home
     Slot("BDAY", "BDAY", "day", fields.DAYS[:1]),
     Slot("X-ANNIVERSARY", "X-ANNIVERSARY", "day", fields.DAYS[1:]),
     Slot("URL", "URL", "url", (fields.plain("BusinessHomePage"),)),
     Slot("PersonalHomePage", "URL", "url", (fields.tagged(0x3A50),), ("home",)),  # PidTagPersonalHomePage
     _text("X-SPOUSE", fields.plain("SpouseName")),
-    Slot("X-CHILDREN", "X-CHILDREN", "list", (fields.plain("Children", many=True),)),
+    Slot("X-CHILD", "X-CHILD", "list", (fields.plain("Children", many=True),)),
     *(_text(f"X-CUSTOM{n}", fields.address(0x804E + n)) for n in (1, 2, 3, 4)),  # PidLidContactUserField1 …
     _text("NOTE", fields.BODY),
     Slot("CATEGORIES", "CATEGORIES", "list", (fields.CATEGORIES,)),

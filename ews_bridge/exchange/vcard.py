@@ -22,8 +22,10 @@ Params = tuple[tuple[str, tuple[str, ...]], ...]
 #: Name, value, parameters, group, what stands beside.
 Key = tuple[str, object, Params, str, tuple[object, ...]]
 
-#: A year that means "no year": Apple's, and thereby Exchange's for what a phone wrote there.
+#: The year that means "no year" on the server: Apple's, whose telephones write there.
 NO_YEAR = 1604
+#: The same in a file, as khard has it: it takes no "--12-09" in 3.0, and Apple's programs are told by their parameter.
+_OMITTED = 1900
 KIND = "X-ADDRESSBOOKSERVER-KIND"
 MEMBER = "X-ADDRESSBOOKSERVER-MEMBER"
 LABEL = "X-ABLABEL"
@@ -42,12 +44,12 @@ SYNONYMS = {
     "X-EVOLUTION-SPOUSE": "X-SPOUSE",
     "X-KADDRESSBOOK-X-SPOUSESNAME": "X-SPOUSE",
     "X-MS-SPOUSE": "X-SPOUSE",
-    "X-CHILD": "X-CHILDREN",
-    "X-MS-CHILD": "X-CHILDREN",
+    "X-CHILDREN": "X-CHILD",
+    "X-MS-CHILD": "X-CHILD",
     "X-MS-TEL": "TEL",
 }
 #: Several lines of these say the same as one with all their values.
-LISTS = ("CATEGORIES", "NICKNAME", "X-CHILDREN")
+LISTS = ("CATEGORIES", "NICKNAME", "X-CHILD")
 _STRUCTURED = frozenset({"N", "ADR", "ORG"})
 _DATES = frozenset({"BDAY", "X-ANNIVERSARY"})
 #: Parameters that say how a value is written, not what it is.
@@ -143,7 +145,9 @@ def day(line: Line) -> date | None:
     if not found:
         return None
     omitted = next((values[0] for param, values in line.params if param == "X-APPLE-OMIT-YEAR" and values), "")
-    year = NO_YEAR if found[1] in (None, omitted) else int(found[1])
+    year = int(found[1] or _OMITTED)
+    if year == _OMITTED or str(year) == omitted:
+        year = NO_YEAR
     try:
         return date(year, int(found[2]), int(found[3]))
     except ValueError:
@@ -151,9 +155,12 @@ def day(line: Line) -> date | None:
 
 
 def dated(name: str, when: date) -> Line:
-    """A date property: a year that is not there is written as Apple does, since 3.0 has no other way that programs read."""
-    omitted: Params = (("X-APPLE-OMIT-YEAR", (str(NO_YEAR),)),) if when.year == NO_YEAR else ()
-    return Line(name, when.isoformat(), omitted)
+    """A date property. 3.0 has no way to leave the year out: `_OMITTED`."""
+    if when.year != NO_YEAR:
+        return Line(name, when.isoformat())
+    # 1900 was no leap year.
+    year = NO_YEAR if (when.month, when.day) == (2, 29) else _OMITTED
+    return Line(name, f"{year}-{when:%m-%d}", (("X-APPLE-OMIT-YEAR", (str(year),)),))
 
 
 def _meaning(name: str, line: Line) -> object:

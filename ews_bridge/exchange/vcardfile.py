@@ -52,7 +52,7 @@ def read(data: bytes) -> list[Line]:
 
 def write(lines: Iterable[Line]) -> bytes:
     """A 3.0 file of these properties."""
-    inside = (Line("VERSION", "3.0"), Line("PRODID", "-//ews-bridge//contacts//EN"), *_with_groups(lines))
+    inside = (Line("VERSION", "3.0"), Line("PRODID", "-//ews-bridge//contacts//EN"), *_with_groups(_split(lines)))
     return _text((Line("BEGIN", "VCARD"), *inside, Line("END", "VCARD"))).encode()
 
 
@@ -161,7 +161,7 @@ def _from_40(line: Line) -> Line:
         params.pop("VALUE", None)
         value = vcard.escaped(value[4:])
     elif name == "RELATED" and params.get("VALUE") == ("text",) and params.get("TYPE") in (("spouse",), ("child",)):
-        name = "X-SPOUSE" if params["TYPE"] == ("spouse",) else "X-CHILDREN"
+        name = "X-SPOUSE" if params["TYPE"] == ("spouse",) else "X-CHILD"
         params = {}
     elif found := _DATA.fullmatch(value.replace("\\,", ",").replace("\\;", ";")):
         # The comma is no list's: vobject, too, writes it escaped.
@@ -228,6 +228,14 @@ def _merged(lines: Sequence[Line]) -> list[Line]:
         else:
             found.append(replace(line, name=name) if plain else line)
     return found
+
+
+def _split(lines: Iterable[Line]) -> Iterator[Line]:
+    """With each child on a line of its own: readers that know the property as a text cut it at the first comma."""
+    for line in lines:
+        plain = line.name == "X-CHILD" and not (line.params or line.group or line.beside)
+        several = vcard.values(line.value) if plain else []
+        yield from (replace(line, value=vcard.escaped(each)) for each in several) if len(several) > 1 else (line,)
 
 
 def _text(lines: Iterable[Line]) -> str:
