@@ -99,7 +99,7 @@ def creation(lines: Sequence[Line]) -> form.Changes:
 
 def changes(snapshot: form.Snapshot, lines: Sequence[Line]) -> form.Changes:
     element = snapshot.element
-    known = fields.properties(element)
+    known = fields.contents(element)
     before = card_of(snapshot)
     after = allotted(lines, before)
     old, new = values_of(before), values_of(after)
@@ -132,10 +132,10 @@ def named(lines: Sequence[Line]) -> list[Line]:
 def card_of(snapshot: form.Snapshot) -> Card:
     """The item as lines: each slot as its kept line says it, where that still fits."""
     element = snapshot.element
-    known = fields.properties(element)
+    known = fields.contents(element)
     kept: dict[str, Line] = {}
     rest = []
-    for line in vcardfile.loads(str(fields.read(fields.LEFTOVER, element, known))):
+    for line in vcardfile.loads(str(fields.read(fields.LEFTOVER, known))):
         key, line = _unmarked(line)
         if key:
             kept[key] = line
@@ -188,23 +188,23 @@ def allotted(lines: Iterable[Line], before: Card) -> Card:
     return Card(found, rest, before.taken)
 
 
-def _slot_values(slot: slots.Slot, snapshot: form.Snapshot, known: fields.Properties) -> Values | None:
+def _slot_values(slot: slots.Slot, snapshot: form.Snapshot, known: fields.Contents) -> Values | None:
     """What the item says in a slot; None for what it has but no line can say."""
     element = snapshot.element
     if slot.shape == "photo":
         data = [snapshot.files[each] for each in photo_ids(element) if each in snapshot.files]
         return {slots.PHOTO: base64.b64encode(data[0]).decode()} if data and data[0] else {}
     if slot.shape == "certificate":
-        blobs = fields.read(fields.CERTIFICATES, element, known)
+        blobs = fields.read(fields.CERTIFICATES, known)
         number = slots.CERTIFICATES.index(slot.fields[0])
         if number >= len(blobs):
             return {}
         return {slot.fields[0]: found} if (found := fields.certificate(blobs[number])) else None
-    said = {field: value for field in slot.fields if (value := _trimmed(fields.read(field, element, known)))}
+    said = {field: value for field in slot.fields if (value := _trimmed(fields.read(field, known)))}
     if slot.name == "EMAIL" and said:
         entry = fields.find_entry(element, slot.fields[0])
         if entry is not None and entry.get("RoutingType", "SMTP").upper() != "SMTP":
-            original = fields.read(fields.ORIGINALS[fields.EMAILS.index(slot.fields[0])], element, known)
+            original = fields.read(fields.ORIGINALS[fields.EMAILS.index(slot.fields[0])], known)
             return {slot.fields[0]: original} if "@" in original else None
     line = slots.line(slot, said) if said else None
     return said if line is None or slots.values(slot, line) is not None else None
@@ -245,7 +245,7 @@ def _unmarked(line: Line) -> tuple[str, Line]:
 
 def _certificates(element: etree._Element, said: Mapping[Field, Value]) -> tuple[str, ...]:
     """The list as a whole: what is there already as it is, what says nothing to us too."""
-    blobs = [str(blob) for blob in fields.read(fields.CERTIFICATES, element, fields.properties(element))]
+    blobs = [str(blob) for blob in fields.read(fields.CERTIFICATES, fields.contents(element))]
     wanted = [str(said[field]) for field in slots.CERTIFICATES if field in said]
     stay = [blob for blob in blobs if (found := fields.certificate(blob)) in wanted or not found]
     there = {fields.certificate(blob) for blob in stay}
@@ -264,12 +264,12 @@ def _photo(said: Mapping[Field, Value]) -> tuple[form.Attachment, ...]:
 
 
 def _filed_anew(
-    element: etree._Element, known: fields.Properties, old: Mapping[Field, Value], new: Mapping[Field, Value]
+    element: etree._Element, known: fields.Contents, old: Mapping[Field, Value], new: Mapping[Field, Value]
 ) -> list[str]:
     """FileAs, when the server does not make it itself and it is made of the old names in one of the usual ways."""
     if soap.text(element, "FileAsMapping") not in ("", "None"):
         return []
-    current = fields.read(fields.FILE_AS, element, known)
+    current = fields.read(fields.FILE_AS, known)
     ways = zip(_ways(old), _ways(new), strict=True)
     after = next((then for now, then in ways if now and now == current), "")
     return [fields.update(fields.FILE_AS, after, element)] if after and after != current else []
