@@ -5,7 +5,10 @@ from __future__ import annotations
 import base64
 import os
 import re
+from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 import pytest
 from hypothesis import given
@@ -657,3 +660,70 @@ def test_any_card_can_become_any_other(before: bytes, after: bytes) -> None:
 def test_lines_that_are_kept_come_back_as_lines(data: bytes) -> None:
     found = vcardfile.read(data)
     assert sorted(map(repr, contact.signs(vcardfile.loads(vcardfile.dumps(found))))) == sorted(map(repr, contact.signs(found)))
+
+
+PIECES = st.text(st.characters(exclude_categories=("Cs", "Cc")) | st.sampled_from(" \n,;:\\\"'<&"), max_size=8)
+MOMENTS = st.dates(min_value=date(1601, 1, 2)).map(lambda day: f"{day}T11:59:00Z")
+PHONES = (
+    "BusinessFax",
+    "BusinessPhone2",
+    "Callback",
+    "HomePhone",
+    "Isdn",
+    "MobilePhone",
+    "OtherTelephone",
+    "PrimaryPhone",
+    "Mms",
+)
+
+
+@st.composite
+def an_item(draw: st.DrawFn) -> str:
+    """A contact as another program may have made it."""
+
+    def some(names: Sequence[str]) -> list[str]:
+        return [name for name in names if draw(st.booleans())]
+
+    def texts(*names: str) -> str:
+        return "".join(f"<t:{name}>{escape(draw(PIECES))}</t:{name}>" for name in some(names))
+
+    def entries(dictionary: str, keys: Sequence[str]) -> str:
+        found = "".join(f'<t:Entry Key="{key}">{escape(draw(PIECES))}</t:Entry>' for key in some(keys))
+        return f"<t:{dictionary}>{found}</t:{dictionary}>" if found else ""
+
+    def address(key: str) -> str:
+        return f'<t:Entry Key="{key}">{texts("Street", "City", "State", "CountryOrRegion", "PostalCode")}</t:Entry>'
+
+    def moment(name: str) -> str:
+        return f"<t:{name}>{draw(MOMENTS)}</t:{name}>" if draw(st.booleans()) else ""
+
+    places = "".join(address(key) for key in some(("Business", "Home", "Other")))
+    children = "".join(f"<t:String>{escape(each)}</t:String>" for each in draw(st.lists(PIECES, max_size=3)))
+    return "".join(
+        (
+            f'<t:Contact><t:Body BodyType="Text">{escape(draw(PIECES))}</t:Body>',
+            texts("FileAs", "DisplayName", "GivenName", "MiddleName", "Nickname", "CompanyName"),
+            entries("EmailAddresses", ("EmailAddress1", "EmailAddress2", "EmailAddress3")),
+            f"<t:PhysicalAddresses>{places}</t:PhysicalAddresses>" if places else "",
+            entries("PhoneNumbers", PHONES),
+            texts("AssistantName"),
+            moment("Birthday"),
+            texts("BusinessHomePage"),
+            f"<t:Children>{children}</t:Children>" if children else "",
+            texts("Department", "Generation"),
+            entries("ImAddresses", ("ImAddress1", "ImAddress3")),
+            texts("JobTitle", "Manager", "OfficeLocation", "Profession", "SpouseName", "Surname"),
+            moment("WeddingAnniversary"),
+            "</t:Contact>",
+        )
+    )
+
+
+@given(an_item())
+def test_any_item_of_the_server_is_a_file_that_says_nothing_new(xml: str) -> None:
+    server = Contacts()
+    ident = server.make(xml)
+    rendered = server.render(ident)
+    assert not FORM.changes(server.snapshot(ident), rendered)
+    other = server.add(rendered)
+    assert FORM.read(server.render(other)).meaning == FORM.read(rendered).meaning

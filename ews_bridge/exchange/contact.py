@@ -167,7 +167,7 @@ def allotted(lines: Iterable[Line], before: Card) -> Card:
 
     def keep(same: Callable[[Key], object], names: frozenset[str] | None = None) -> None:
         for slot, line in before.lines.items():
-            if slot not in found and (names is None or line.name in names):
+            if slot not in found and (names is None or slots.BY_KEY[slot].name in names):
                 again = take(line, same)
                 if again is not None and slots.values(slots.BY_KEY[slot], again):
                     found[slot] = again
