@@ -224,6 +224,12 @@ def test_a_birthday_is_the_day_that_whoever_wrote_it_saw(moment: str) -> None:
     assert "BDAY:1906-12-09" in lines(server.render(ident))
 
 
+def test_the_day_that_outlook_writes_for_none_is_none() -> None:
+    server = Contacts()
+    ident = server.make("<t:Contact><t:DisplayName>G</t:DisplayName><t:Birthday>4501-01-01T00:00:00Z</t:Birthday></t:Contact>")
+    assert "BDAY" not in server.render(ident).decode()
+
+
 def test_what_other_programs_call_it_is_the_same_thing() -> None:
     expected = FORM.read(card("FN:G", "X-SPOUSE:Ann", "X-ANNIVERSARY:1930-06-15", "X-CHILDREN:A,B")).meaning
     given = ("X-EVOLUTION-SPOUSE:Ann", "X-MS-ANNIVERSARY:19300615", "X-MS-CHILD:B", "X-MS-CHILD:A")
@@ -274,6 +280,20 @@ def test_a_certificate_goes_into_the_form_that_outlook_reads() -> None:
     assert line in kept("FN:Grace", line)
     (field,) = re.findall(r"<t:Values><t:Value>(.*?)</t:Value>", FORM.creation(card("FN:Grace", line))[1].xml)
     assert base64.b64decode(field) == b"\x03\x00" + (len(DER) + 4).to_bytes(2, "little") + DER
+
+
+def test_more_certificates_than_we_show_stay_and_so_do_those_in_a_form_that_we_do_not_know() -> None:
+    blobs = [base64.b64encode(data).decode() for data in (b"?", *(DER[:-1] + bytes([n]) for n in range(6)))]
+    values = "".join(f"<t:Value>{blob}</t:Value>" for blob in blobs)
+    path = '<t:ExtendedFieldURI PropertyTag="0x3a70" PropertyType="BinaryArray"/>'
+    own = f"<t:ExtendedProperty>{path}<t:Values>{values}</t:Values></t:ExtendedProperty>"
+    server = Contacts()
+    ident = server.make(f"<t:Contact>{own}<t:DisplayName>Grace</t:DisplayName></t:Contact>")
+    shown = [line for line in lines(server.render(ident)) if line.startswith("KEY")]
+    assert len(shown) == 3
+    server.change(ident, card("FN:Grace", *shown[1:]))
+    element = server.client.get(ident, path)
+    assert [each.text for each in element.iter("{*}Value")] == [blobs[0], *blobs[2:]]
 
 
 # Changes

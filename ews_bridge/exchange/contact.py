@@ -26,6 +26,7 @@ from ews_bridge.exchange import asking
 from ews_bridge.exchange import contact_fields as fields
 from ews_bridge.exchange import contact_slots as slots
 from ews_bridge.exchange import form
+from ews_bridge.exchange import mail
 from ews_bridge.exchange import soap
 from ews_bridge.exchange import vcard
 from ews_bridge.exchange import vcardfile
@@ -37,6 +38,8 @@ from ews_bridge.exchange.vcard import Line
 
 #: A message of Exchange has 10 MB at most unless somebody allowed more, and base64 makes four bytes of three.
 PHOTO_LIMIT = 7 << 20
+#: A larger one is not fetched. The server's figure for an attachment counts more than its content.
+FETCH_LIMIT = 2 * PHOTO_LIMIT
 #: Outlook knows the picture of a contact by this name, whatever its format.
 PHOTO_NAME = "ContactPicture.jpg"
 #: Marks a kept line with the slot that it belongs to.
@@ -67,7 +70,7 @@ def photo_ids(element: etree._Element, limit: int | None = None) -> tuple[str, .
     """The attachments that are the contact's picture; with a limit only those that are not larger, in bytes."""
     found = []
     for each in element.iterfind(f"{{{soap.TYPES}}}Attachments/{{{soap.TYPES}}}FileAttachment"):
-        if soap.text(each, "IsContactPhoto") == "true" and (limit is None or int(soap.text(each, "Size") or 0) <= limit):
+        if soap.text(each, "IsContactPhoto") == "true" and (limit is None or mail.number(soap.text(each, "Size")) <= limit):
             found.append(soap.attribute(each, "AttachmentId", "Id"))
     return tuple(found)
 
@@ -106,7 +109,7 @@ def changes(snapshot: form.Snapshot, lines: Sequence[Line]) -> form.Changes:
     differing = [field for field in (*slots.FIELDS, *slots.CERTIFICATES, slots.PHOTO) if old.get(field) != new.get(field)]
     updates = [fields.update(field, new.get(field, ""), element) for field in differing if field.path]
     if any(field in slots.CERTIFICATES for field in differing):
-        updates.append(fields.update(fields.CERTIFICATES, _certificates(element, new), element))
+        updates.append(fields.update(fields.CERTIFICATES, _certificates(known, old, new), element))
     if any(field in _NAMES for field in differing):
         updates += _filed_anew(element, known, old, new)
     if (uid := uid_of(lines)) and uid != form.uid(element):
@@ -243,11 +246,11 @@ def _unmarked(line: Line) -> tuple[str, Line]:
     return key if key in slots.BY_KEY else "", replace(line, params=tuple(each for each in line.params if each[0] != SLOT))
 
 
-def _certificates(element: etree._Element, said: Mapping[Field, Value]) -> tuple[str, ...]:
-    """The list as a whole: what is there already as it is, what says nothing to us too."""
-    blobs = [str(blob) for blob in fields.read(fields.CERTIFICATES, fields.contents(element))]
-    wanted = [str(said[field]) for field in slots.CERTIFICATES if field in said]
-    stay = [blob for blob in blobs if (found := fields.certificate(blob)) in wanted or not found]
+def _certificates(known: fields.Contents, old: Mapping[Field, Value], new: Mapping[Field, Value]) -> tuple[str, ...]:
+    """The list as a whole: what is there stays as it is unless the file dropped it; what we cannot read stays, too."""
+    was, wanted = ([str(said[field]) for field in slots.CERTIFICATES if field in said] for said in (old, new))
+    blobs = [str(blob) for blob in fields.read(fields.CERTIFICATES, known)]
+    stay = [blob for blob in blobs if (found := fields.certificate(blob)) not in was or found in wanted]
     there = {fields.certificate(blob) for blob in stay}
     return (*stay, *(fields.certificate_blob(each) for each in wanted if each not in there))
 

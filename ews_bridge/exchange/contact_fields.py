@@ -22,6 +22,7 @@ from lxml import html
 
 from ews_bridge.exchange import asking
 from ews_bridge.exchange import form
+from ews_bridge.exchange import mail
 from ews_bridge.exchange import soap
 
 Value = str | tuple[str, ...]
@@ -224,7 +225,7 @@ def _wrapped(name: str, inner: str) -> str:
 def _property(path: etree._Element) -> tuple[str, str]:
     """Key and part of a `Field`, from an ExtendedFieldURI."""
     if tag := str(path.get("PropertyTag", "")):
-        return str(int(tag, 0)), ""
+        return str(mail.number(tag)), ""
     given = str(path.get("DistinguishedPropertySetId") or path.get("PropertySetId", "")).lower()
     name = str(path.get("PropertyId") or path.get("PropertyName"))
     return name, "Address" if given in ("address", ADDRESS_SET) else given
@@ -243,6 +244,8 @@ def _day(moment: str) -> str:
     """The day of an xs:dateTime. Exchange writes 11:59 UTC, Outlook its own midnight: half a day later it is the day meant."""
     try:
         when = datetime.fromisoformat(moment.strip())
-        return ((when.astimezone(UTC) if when.tzinfo else when) + timedelta(hours=12)).date().isoformat()
+        found = ((when.astimezone(UTC) if when.tzinfo else when) + timedelta(hours=12)).date()
     except (ValueError, OverflowError):
         return ""
+    # What Outlook writes for "none" is the year 4501.
+    return found.isoformat() if found.year < 4500 else ""
