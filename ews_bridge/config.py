@@ -24,13 +24,17 @@ from urllib.parse import urlsplit
 
 from ews_bridge import __version__
 from ews_bridge import addresses
+from ews_bridge import itemsconfig
+from ews_bridge import tagconfig
 from ews_bridge.configfile import Source
 from ews_bridge.configfile import Table
 from ews_bridge.configfile import nearest
 from ews_bridge.errors import AuthError
 from ews_bridge.errors import ConfigError
 from ews_bridge.errors import UsageError
+from ews_bridge.itemsconfig import ItemsSection
 from ews_bridge.names import Layout
+from ews_bridge.tagconfig import TagsSection
 
 #: What becomes of mail on the server when its file is deleted: it stays in Deleted Items, or is removed from there, too.
 Delete = Literal["trash", "soft", "hard"]
@@ -58,16 +62,6 @@ class MailSection:
     delete: Delete = "trash"
     since: int = 0
     max_size: int = 0
-
-
-@dataclass(frozen=True)
-class ItemsSection:
-    """`[accounts.NAME.calendar]`, `….contacts]`, `….tasks]`. As in `MailSection`; `since` counts from when an item was over."""
-
-    path: Path
-    guard: float = 0.25
-    read_only: tuple[str, ...] = ()
-    since: int = 0
 
 
 Section = MailSection | ItemsSection
@@ -111,6 +105,7 @@ class Account:
     calendar: ItemsSection | None = None
     contacts: ItemsSection | None = None
     tasks: ItemsSection | None = None
+    tags: TagsSection | None = None
     send: SendSection = SendSection()
 
     def section(self, kind: str) -> Section | None:
@@ -122,7 +117,8 @@ class Account:
 #: The keys that a file may have, by table.
 ACCOUNT_KEYS = tuple(each.name for each in fields(Account) if each.name not in ("name", "state_dir"))
 MAIL_KEYS = tuple(each.name for each in fields(MailSection))
-ITEMS_KEYS = tuple(each.name for each in fields(ItemsSection))
+ITEMS_KEYS = itemsconfig.KEYS
+TAGS_KEYS = tagconfig.KEYS
 SEND_KEYS = tuple("from" if each.name == "sender" else each.name for each in fields(SendSection))
 
 
@@ -254,9 +250,10 @@ def _account(source: Source, name: str, data: object) -> Account:
         timeout=table.number("timeout", Account.timeout, 1, 3600),
         connections=table.integer("connections", Account.connections, 1, 16),
         mail=_mail(source, (*table.path, "mail"), table.data.get("mail")),
-        calendar=_items(source, (*table.path, "calendar"), table.data.get("calendar")),
-        contacts=_items(source, (*table.path, "contacts"), table.data.get("contacts")),
-        tasks=_items(source, (*table.path, "tasks"), table.data.get("tasks")),
+        calendar=itemsconfig.read(source, (*table.path, "calendar"), table.data.get("calendar")),
+        contacts=itemsconfig.read(source, (*table.path, "contacts"), table.data.get("contacts")),
+        tasks=itemsconfig.read(source, (*table.path, "tasks"), table.data.get("tasks")),
+        tags=tagconfig.read(source, (*table.path, "tags"), table.data.get("tags")),
         send=_send(source, (*table.path, "send"), table.data.get("send")),
     )
 
@@ -276,20 +273,8 @@ def _mail(source: Source, path: tuple[str, ...], data: object) -> MailSection | 
         guard=table.share("guard", MailSection.guard),
         read_only=table.strings("read_only", table.data["read_only"]) if "read_only" in table.data else (),
         delete=cast(Delete, table.choice("delete", DELETES, MailSection.delete)),
-        since=_since(table),
+        since=table.age("since"),
         max_size=table.amount("max_size", {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}, "500K or 50M"),
-    )
-
-
-def _items(source: Source, path: tuple[str, ...], data: object) -> ItemsSection | None:
-    if data is None:
-        return None
-    table = Table(source, path, data, ITEMS_KEYS)
-    return ItemsSection(
-        path=table.file("path"),
-        guard=table.share("guard", ItemsSection.guard),
-        read_only=table.strings("read_only", table.data["read_only"]) if "read_only" in table.data else (),
-        since=_since(table),
     )
 
 
@@ -369,10 +354,6 @@ def _proxy(table: Table) -> str:
     if url and not re.match(r"https?://[^/]", url):
         table.refuse("proxy", "must be an address such as http://proxy.example.com:3128")
     return url
-
-
-def _since(table: Table) -> int:
-    return table.amount("since", {"d": 86_400, "w": 7 * 86_400, "m": 30 * 86_400, "y": 365 * 86_400}, "30d, 6m or 2y")
 
 
 def _one_default(source: Source, accounts: tuple[Account, ...]) -> None:

@@ -100,6 +100,10 @@ class Table:
             self.refuse(key, f"must be a number with a unit, such as {example}")
         return int(match[1]) * unit
 
+    def age(self, key: str) -> int:
+        """A span such as "2y", in seconds; 0 where the key is not given."""
+        return self.amount(key, {"d": 86_400, "w": 7 * 86_400, "m": 30 * 86_400, "y": 365 * 86_400}, "30d, 6m or 2y")
+
     def strings(self, key: str, value: object) -> tuple[str, ...]:
         if not isinstance(value, list) or not value or not all(isinstance(each, str) and each for each in value):
             self.refuse(key, "must be a list of strings that are not empty")

@@ -39,6 +39,14 @@ class Flag(StrEnum):
 
 Flags = frozenset[Flag]
 
+#: What an item is tagged with, in each place of its side that keeps tags: names, as people read them. A place that is missing
+#: was not looked at, and nothing follows from it.
+Tags = Mapping[str, frozenset[str]]
+#: The place of tags on disk, whatever keeps them there.
+ON_DISK = "disk"
+#: In place of `ON_DISK`: it will have a place for tags, and has none yet (a message that notmuch has not indexed).
+LATER = "later"
+
 
 @dataclass(frozen=True, slots=True)
 class Hints:
@@ -48,6 +56,7 @@ class Hints:
     the file system). `token` is ours: set when we created the item. `size` in bytes, as the side counts them (0: unknown).
     `sent` is the Date of a mail, or when an event or task was over, in seconds since the epoch (0: unknown). `label` is for
     people: a subject or a path.
+    `looked` is what a file's clocks said when its tags were read, "" where nobody read any.
     """
 
     place: str = ""
@@ -55,6 +64,7 @@ class Hints:
     size: int = 0
     sent: int = 0
     label: str = ""
+    looked: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +83,7 @@ class Entry:
     flags: Flags = frozenset()
     collection: int = 0
     hints: Hints = Hints()
+    tags: Tags = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +135,26 @@ class Said:
     ended: int = 0
     members: tuple[str, ...] = ()
 
+    @property
+    def revision(self) -> str:
+        """The revision of what says this, on either side: see `is_meaning`."""
+        return f"={self.meaning}"
+
+
+def is_meaning(revision: str) -> bool:
+    """Whether this revision is a digest of what its content says: two that are equal say the same, whatever side they are of."""
+    return revision.startswith("=")
+
 
 @dataclass(frozen=True, slots=True)
 class New:
-    """An item to be created: its content and what goes with it."""
+    """An item to be created: its content and what goes with it. `tags` are those that it is to have in every place there."""
 
     content: Content
     token: str
     key: str
     flags: Flags
+    tags: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +189,11 @@ class Row:
 
     def __getitem__(self, side: Side) -> Entry | None:
         return self.local if side is Side.LOCAL else self.remote
+
+
+def all_tags(tags: Tags) -> frozenset[str]:
+    """What any of the places has."""
+    return frozenset().union(*tags.values())
 
 
 # ---- steps: one planned change each. `str(step)` is its only wording: in a dry run, a report, a log.
@@ -216,6 +243,21 @@ class Mark:
 
     def __str__(self) -> str:
         return f"mark {self.to} {_name(self.target)}: {''.join(sorted(self.flags)) or 'none'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """Give `target` these tags in each place, all of them and no others."""
+
+    row: Row
+    to: Side
+    target: Entry
+    tags: Tags
+
+    def __str__(self) -> str:
+        before, after = all_tags(self.target.tags), all_tags(self.tags)
+        changes = [f"+{tag}" for tag in sorted(after - before)] + [f"-{tag}" for tag in sorted(before - after)]
+        return f"tag {self.to} {_name(self.target)}: {' '.join(changes) or ' '.join(sorted(after))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +336,7 @@ class Conflict:
         return f"conflict {_name(self.local)}: the local version is kept aside"
 
 
-Step = Create | Update | Mark | Move | Copy | Delete | Settle | Forget | Conflict
+Step = Create | Update | Mark | Tag | Move | Copy | Delete | Settle | Forget | Conflict
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,9 +369,12 @@ class Failure:
 
 @dataclass(slots=True)
 class Report:
-    """What a run did, for the summary line and --json. Counts are items, by the word of the step ("download", "delete local")."""
+    """What a run did, for the summary line and --json. Counts are items, by the word of the step ("download", "delete local");
+    `kinds`: the same for each kind ("mail", "tasks").
+    """
 
     done: dict[str, int] = field(default_factory=dict)
+    kinds: dict[str, dict[str, int]] = field(default_factory=dict)
     pending: int = 0
     failures: list[Failure] = field(default_factory=list)
     refused: list[Failure] = field(default_factory=list)

@@ -237,7 +237,7 @@ def _kept(directory: str, run: str, kind: str, folder: str, file: str) -> Kept:
         kind=kind,
         folder=folder,
         name=os.path.basename(file),
-        subject=head.subject if kind == _MAIL else _title(start),
+        subject=head.subject if kind == _MAIL else title(start),
         sender=head.sender,
         date=head.sent,
         size=info.st_size,
@@ -246,7 +246,7 @@ def _kept(directory: str, run: str, kind: str, folder: str, file: str) -> Kept:
     )
 
 
-def _title(start: bytes) -> str:
+def title(start: bytes) -> str:
     """SUMMARY or FN of an .ics or .vcf, for people: what its lines say, unfolded (RFC 5545 §3.1, RFC 6350 §3.2)."""
     text = re.sub(r"\r?\n[ \t]", "", start.decode(errors="replace"))
     found = re.search(r"^(?:SUMMARY|FN)(?:;[^:\r\n]*)?:(.*?)\r?$", text, re.IGNORECASE | re.MULTILINE)

@@ -9,7 +9,7 @@ says why, and it stays where it is. What begins with a dot, or has another endin
 no item.
 
 A creation carries no token: a file made by a run that was cut off is known by its UID, and by saying what the server says.
-Must never: overwrite a file that it was not told of, show a file that is not whole and durable, follow a UID out of its directory.
+Must never: overwrite a file that it was not told of, show one that is not whole and durable, follow a UID out of the directory.
 """
 
 import contextlib
@@ -43,6 +43,7 @@ from ews_bridge.model import Known
 from ews_bridge.model import New
 from ews_bridge.model import Said
 from ews_bridge.model import Scan
+from ews_bridge.model import Tags
 from ews_bridge.store import Failed
 from ews_bridge.store import Store
 from ews_bridge.trash import Trash
@@ -97,6 +98,9 @@ class Vdir:
                     entry = self._look(name, was)
                 except FileNotFoundError:
                     continue
+                except OSError as error:  # whoever takes it is told why
+                    key = was.key if was else ""
+                    entry = Entry(name, key, f"?{error.errno}", frozenset(), self._collection, Hints(label=name))
                 present.add(name)
                 if entry != was:
                     fresh.append(entry)
@@ -135,7 +139,7 @@ class Vdir:
             # It keeps the key that it had: mended, it is the same item.
             return Entry(name, key, f"?{hashlib.sha256(data).hexdigest()}", frozenset(), self._collection, hints)
         label = said.label or name
-        return Entry(name, said.uid, said.meaning, frozenset(), self._collection, replace(hints, label=label))
+        return Entry(name, said.uid, said.revision, frozenset(), self._collection, replace(hints, label=label))
 
     def _bytes(self, name: str) -> tuple[bytes, os.stat_result]:
         """Content and state of a file, which belong together."""
@@ -201,6 +205,11 @@ class Vdir:
 
     def mark(self, items: Sequence[tuple[Entry, Flags]]) -> Iterator[tuple[Entry, Entry | Failed]]:
         """There are no flags here: each stays as it is."""
+        for entry, _ in items:
+            yield entry, entry
+
+    def tag(self, items: Sequence[tuple[Entry, Tags]]) -> Iterator[tuple[Entry, Entry | Failed]]:
+        """Categories are content here: each stays as it is."""
         for entry, _ in items:
             yield entry, entry
 

@@ -44,6 +44,10 @@ NAMESPACES = {"s": SOAP, "m": M, "t": T, "e": E}
 TOLERATED = (
     # exchangelib sends it and real servers take it.
     "attribute 'Traversal': The attribute 'Traversal' is not allowed.",
+    # The schema leaves out the element around the messages, which real servers send and clients read.
+    "GetUserConfigurationResponse': The attribute 'ResponseClass' is required but missing.",
+    "ResponseMessages': This element is not expected. Expected is one of ( {http://schemas.microsoft.com/exchange/services/2006/messages"
+    "}MessageText, {http://schemas.microsoft.com/exchange/services/2006/messages}ResponseCode",
     # Its Version names the schema of the server (V2017_07_11), or a newer one than the published set.
     "RequestServerVersion', attribute 'Version'",
     # The published set does not have these operations.

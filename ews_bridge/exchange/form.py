@@ -113,9 +113,13 @@ class Changes:
 class Form(Protocol):
     """One kind of item. Raises `BadItem`, with what and why, for what cannot be converted; nothing else."""
 
-    #: The container class of its folders ("IPF.Task"), and the ending of its files (".ics").
-    folder_class: str
-    suffix: str
+    @property
+    def folder_class(self) -> str:
+        """The container class of its folders ("IPF.Task")."""
+
+    @property
+    def suffix(self) -> str:
+        """The ending of its files (".ics")."""
 
     def fields(self) -> str:
         """What GetItem is to be asked for, as AdditionalProperties."""

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
+from contextlib import ExitStack
 from contextlib import closing
 from dataclasses import dataclass
 from dataclasses import field
@@ -42,26 +43,27 @@ class Bench:
 
 
 def mirror(bench: Bench) -> Iterator[str]:
-    """The comparison: one mailbox, two round trips, the floor and ours."""
-    count = 2000 // bench.share
-    yield from _heading(f"First mirror: {count:,} messages of 36 KB in 17 folders (medians of {bench.repeat})")
-    rows: list[list[str]] = []
-    ours: dict[int, Run] = {}
-    for rtt in (0, 40):
-        with sandbox(f"bulk:{count}x36K/17", rtt_ms=rtt) as server:
-            floor, ours[rtt] = _both(bench, server)
-        messages, size = _told(floor)
-        rows += [
-            [f"floor, {rtt} ms", *table.cost(floor, messages, size)],
-            [f"ews-bridge, {rtt} ms", *table.cost(ours[rtt], messages, size)],
-        ]
-        wall, cpu = ours[rtt].wall / floor.wall, ours[rtt].cpu / floor.cpu
-        rows.append(["ratio", f"{wall:.2f}", "", "", f"{cpu:.2f}", f"{ours[rtt].peak / floor.peak:.2f}", ""])
-        bench.aims.append(aim(f"first mirror at {rtt} ms, wall", "≤ 1.3 × the floor", f"{wall:.2f} ×", met=wall <= 1.3))
-        bench.aims.append(aim(f"first mirror at {rtt} ms, client CPU", "≤ 2 × the floor", f"{cpu:.2f} ×", met=cpu <= 2))
-    slower = ours[40].wall / ours[0].wall
-    bench.aims.append(aim("first mirror, 40 ms against 0 ms", "< 2 ×", f"{slower:.2f} ×", met=slower < 2))
-    yield from table.table(("", *table.COST), rows)
+    """The comparison: two mailboxes, two round trips, the floor and ours. The smaller shows what a run costs before it begins."""
+    for count in (2_000 // bench.share, 10_000 // bench.share):
+        yield from _heading(f"First mirror: {count:,} messages of 36 KB in 17 folders (medians of {bench.repeat})")
+        rows: list[list[str]] = []
+        ours: dict[int, Run] = {}
+        for rtt in (0, 40):
+            with sandbox(f"bulk:{count}x36K/17", rtt_ms=rtt) as server:
+                floor, ours[rtt] = _both(bench, server)
+            messages, size = _told(floor)
+            rows += [
+                [f"floor, {rtt} ms", *table.cost(floor, messages, size)],
+                [f"ews-bridge, {rtt} ms", *table.cost(ours[rtt], messages, size)],
+            ]
+            wall, cpu = ours[rtt].wall / floor.wall, ours[rtt].cpu / floor.cpu
+            rows.append(["ratio", f"{wall:.2f}", "", "", f"{cpu:.2f}", f"{ours[rtt].peak / floor.peak:.2f}", ""])
+            name = f"first mirror of {count:,} at {rtt} ms"
+            bench.aims.append(aim(f"{name}, wall", "≤ 1.3 × the floor", f"{wall:.2f} ×", met=wall <= 1.3))
+            bench.aims.append(aim(f"{name}, client CPU", "≤ 2 × the floor", f"{cpu:.2f} ×", met=cpu <= 2))
+        slower = ours[40].wall / ours[0].wall
+        bench.aims.append(aim(f"first mirror of {count:,}, 40 ms against 0 ms", "< 2 ×", f"{slower:.2f} ×", met=slower < 2))
+        yield from table.table(("", *table.COST), rows)
 
 
 def elsewhere(bench: Bench, server: Server) -> Iterator[str]:
@@ -69,7 +71,8 @@ def elsewhere(bench: Bench, server: Server) -> Iterator[str]:
     yield from _heading(f"First mirror of {server.email}")
     rows: list[list[str]] = []
     if server.auth == "basic":
-        floor = _floor(bench, server)
+        with home(bench.directory) as place:
+            floor = _floor(server, place)
         rows.append(["floor", *table.cost(floor, *_told(floor))])
     with user(server, bench.directory) as someone:
         first = someone.sync()
@@ -83,17 +86,17 @@ def _both(bench: Bench, server: Server) -> tuple[Run, Run]:
     """The floor and ours, in turns: what else the machine does hits both alike."""
     floors: list[Run] = []
     ours: list[Run] = []
-    for _ in range(bench.repeat):
-        floors.append(_floor(bench, server))
-        with user(server, bench.directory) as someone:
-            ours.append(someone.sync())
+    # Nothing is removed before the end: ext4 is slow to give out inodes that were freed a moment ago.
+    with ExitStack() as kept:
+        for _ in range(bench.repeat):
+            floors.append(_floor(server, kept.enter_context(home(bench.directory))))
+            ours.append(kept.enter_context(user(server, bench.directory)).sync())
     return middle(floors), middle(ours)
 
 
-def _floor(bench: Bench, server: Server) -> Run:
-    with home(bench.directory) as place:
-        command = [sys.executable, "-m", "tests.bench.floor", server.url, server.user, str(place / "Mail")]
-        run = measured(command, stdin=server.password() + "\n")
+def _floor(server: Server, place: Path) -> Run:
+    command = [sys.executable, "-m", "tests.bench.floor", server.url, server.user, str(place / "Mail")]
+    run = measured(command, stdin=server.password() + "\n")
     return replace(run, requests=json.loads(run.out)["requests"])
 
 

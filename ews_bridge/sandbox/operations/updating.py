@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from lxml import etree
 
+from .. import appointments
 from .. import content
 from .. import elements
 from .. import fields
 from .. import kinds
 from .. import lists
-from .. import occurrences
 from .. import parts
 from .. import properties
-from .. import settling
 from .. import task_series
 from .. import transport
 from ..dictionaries import entry_of
@@ -88,7 +87,7 @@ def _update(call: Call, request: Element, change: Element) -> Item | None:
         for update in children(updates):
             only_read &= _apply(item, update)
         if calendar and not scheduling.from_mime(updates):
-            settling.revise(kept, item)
+            appointments.revise(kept, item)
         if not only_read:
             kinds.settle(item)
         letters = inviting.for_change(kept, item, told)
@@ -100,11 +99,11 @@ def _update(call: Call, request: Element, change: Element) -> Item | None:
     single = task_series.split(item, kept) if item.kind == "Task" else None
     # Marking read what is read changes nothing, not even the change key.
     if not only_read or was_read != item.read:
-        occurrences.save(item, was_read=was_read, read_only=only_read)
+        appointments.save(item, was_read=was_read, read_only=only_read)
+    inviting.send(item, letters)
     if single is not None and item.folder is not None:
         call.user.place(single, item.folder)
         return single
-    inviting.send(item, letters)
     if disposition in ("SendOnly", "SendAndSaveCopy") and not calendar:
         saved = request.find(m("SavedItemFolderId"))
         target = None if saved is None else target_folder(call, saved, "ErrorSavedItemFolderNotFound")
