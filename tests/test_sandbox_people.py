@@ -334,3 +334,91 @@ def test_the_directory_and_automatic_replies_survive_a_restart(office: Office, t
     world = archive.load(tmp_path / "world.db", clock=office.server.world.clock)
     assert world.directory == office.server.world.directory
     assert world.users[ALICE[0]].oof == office.server.alice.oof != people.OutOfOffice()
+
+
+# -- mailboxes that begin with cards and tasks
+
+
+CARD = """BEGIN:VCARD
+VERSION:3.0
+UID:ada
+N:Lovelace;Ada;Augusta;Lady;
+FN:Ada Lovelace
+ORG:Analytical Engines;Programs
+item1.EMAIL;TYPE=INTERNET:ada@example.org
+item1.X-ABLABEL:Desk
+TEL;TYPE=CELL:007
+TEL;TYPE=WORK;TYPE=FAX:008
+TEL;TYPE=HOME:009
+TEL;TYPE=HOME:010
+ADR;TYPE=HOME:;;St James\\, 12;London;;SW1;England
+BDAY:18151210
+CATEGORIES:Maths,Poets\\, too
+NOTE:first\\nsecond
+PHOTO;ENCODING=b;TYPE=JPEG:/9j/2Q==
+END:VCARD
+"""
+GROUP = """BEGIN:VCARD
+VERSION:3.0
+FN:Friends
+X-ADDRESSBOOKSERVER-KIND:group
+X-ADDRESSBOOKSERVER-MEMBER:urn:uuid:ada
+X-ADDRESSBOOKSERVER-MEMBER:mailto:charles@example.org
+END:VCARD
+"""
+TODO = """BEGIN:VCALENDAR
+VERSION:2.0
+BEGIN:VTODO
+UID:clock-1
+SUMMARY:Wind the clock
+DTSTART;VALUE=DATE:20260302
+DUE;TZID=Europe/Berlin:20260305T170000
+RRULE:FREQ=WEEKLY;BYDAY=TH
+STATUS:IN-PROCESS
+PERCENT-COMPLETE:40
+PRIORITY:1
+CATEGORIES:Workshop
+DESCRIPTION:gently
+END:VTODO
+END:VCALENDAR
+"""
+
+
+def test_a_folder_of_cards_and_tasks_becomes_contacts_lists_and_tasks(tmp_path: Path) -> None:
+    for name, text in {"contacts/a group.vcf": GROUP, "contacts/b.vcf": CARD, "Work/c.vcf": CARD * 2, "todo.ics": TODO}.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text.replace("\n", "\r\n"))
+    with running(seed=str(tmp_path)) as server:
+        account = sign_in(server)
+        ada = account.contacts.get(surname="Lovelace")
+        assert (ada.given_name, ada.middle_name, ada.company_name, ada.department) == (
+            "Ada",
+            "Augusta",
+            "Analytical Engines",
+            "Programs",
+        )
+        assert {one.label: one.phone_number for one in ada.phone_numbers} == {
+            "MobilePhone": "007",
+            "BusinessFax": "008",
+            "HomePhone": "009",
+            "HomePhone2": "010",
+        }
+        assert (ada.physical_addresses[0].label, ada.physical_addresses[0].street) == ("Home", "St James, 12")
+        assert ada.email_addresses[0].email == "ada@example.org" and ada.birthday == dt.date(1815, 12, 10)
+        assert ada.categories == ["Maths", "Poets, too"] and ada.body == "first\r\nsecond" and ada.has_picture
+        friends = account.contacts.get(display_name="Friends")
+        assert [(one.mailbox.mailbox_type, one.mailbox.email_address) for one in friends.members] == [
+            ("Contact", "ada@example.org"),
+            ("OneOff", "charles@example.org"),
+        ]
+        assert (account.contacts / "Work").total_count == 2
+        (task,) = account.tasks.all()
+        assert (task.subject, task.due_date, task.status, task.percent_complete) == (
+            "Wind the clock",
+            dt.date(2026, 3, 5),
+            "InProgress",
+            40,
+        )
+        assert task.is_recurring and task.importance == "High" and task.categories == ["Workshop"]
+        close_connections()

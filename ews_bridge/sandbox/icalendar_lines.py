@@ -1,4 +1,4 @@
-"""The syntax of iCalendar (RFC 5545 section 3.1): components of content lines, read leniently and written strictly.
+"""The syntax of iCalendar (RFC 5545 section 3.1) and vCard: components of content lines, read leniently and written strictly.
 
 What the lines mean is not known here.
 """
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from dataclasses import field
 
 FOLDED = re.compile(r"\r?\n[ \t]")
-LINE = re.compile(r"(?P<name>[A-Za-z0-9-]+)(?P<rest>[;:].*)", re.DOTALL)
+# A vCard may have a group before the name of a property (RFC 6350 section 3.3), which says nothing here.
+LINE = re.compile(r"(?:[A-Za-z0-9-]+\.)?(?P<name>[A-Za-z0-9-]+)(?P<rest>[;:].*)", re.DOTALL)
 PARAMETER = re.compile(r';(?P<name>[A-Za-z0-9-]+)=(?P<values>(?:"[^"]*"|[^";:,]*)(?:,(?:"[^"]*"|[^";:,]*))*)')
 VALUE = re.compile(r'"([^"]*)"|([^,]+)')
 ESCAPED = re.compile(r"\\(.)", re.DOTALL)
@@ -92,7 +93,8 @@ def _line(found: re.Match[str]) -> Line:
     position = 0
     while parameter := PARAMETER.match(rest, position):
         values = ["".join(groups) for groups in VALUE.findall(parameter["values"])]
-        parameters[parameter["name"].upper()] = ",".join(values)
+        name = parameter["name"].upper()
+        parameters[name] = ",".join([parameters[name], *values] if name in parameters else values)
         position = parameter.end()
     return Line(found["name"].upper(), rest[position:].removeprefix(":"), parameters)
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import appointments
 from . import calendar_fields
 from . import contacts
 from . import fields
 from . import lists
 from . import meeting_fields
+from . import settling
 from . import task_series
 from . import tasks
 from .fields import Field
@@ -34,7 +34,7 @@ OWN: dict[str, tuple[Field, ...]] = {
 }
 #: What is seen to whenever an item of a kind is saved.
 SETTLE: dict[str, Callable[[Item], None]] = {
-    "CalendarItem": appointments.settle,
+    "CalendarItem": settling.settle,
     "Contact": contacts.settle,
     "DistributionList": lists.settle,
     "Task": _settle_task,

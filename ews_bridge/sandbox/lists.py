@@ -80,7 +80,8 @@ def _show_members(item: Item, parent: Element, look: Look) -> None:
         parent.append(etree.fromstring(kept))
 
 
-def _assign_members(item: Item, element: Element) -> None:
+def set_members(item: Item, element: Element) -> None:
+    """Give a list the members of a t:Members, and no others."""
     _keep(item, [_member(item, given) for given in children(element)])
 
 
@@ -157,7 +158,7 @@ FIELDS: tuple[Field, ...] = (
         "distributionlist:Members",
         "Members",
         _show_members,
-        _assign_members,
+        set_members,
         _remove_members,
         listed=False,
         append=_append_members,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .. import appointments
 from .. import elements
 from .. import kinds
+from .. import occurrences
 from .. import task_series
 from .. import transport
 from ..errors import ItemError
@@ -69,7 +69,7 @@ def delete_item(call: Call, request: Element) -> Element:
             if not item.read and not quiet:
                 transport.answer_receipt(item, read=False)
             if item.master is not None:
-                appointments.delete_occurrence(item)
+                occurrences.delete_occurrence(item)
             elif request.get("AffectedTaskOccurrences") == "SpecifiedOccurrenceOnly" and task_series.recurs(item):
                 _skip(call, item)
             elif item.folder is not None:

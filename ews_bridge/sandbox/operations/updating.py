@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from lxml import etree
 
-from .. import appointments
 from .. import content
 from .. import elements
 from .. import fields
 from .. import kinds
 from .. import lists
+from .. import occurrences
 from .. import parts
 from .. import properties
+from .. import settling
 from .. import task_series
 from .. import transport
 from ..dictionaries import entry_of
@@ -87,7 +88,7 @@ def _update(call: Call, request: Element, change: Element) -> Item | None:
         for update in children(updates):
             only_read &= _apply(item, update)
         if calendar and not scheduling.from_mime(updates):
-            appointments.revise(kept, item)
+            settling.revise(kept, item)
         if not only_read:
             kinds.settle(item)
         letters = inviting.for_change(kept, item, told)
@@ -99,7 +100,7 @@ def _update(call: Call, request: Element, change: Element) -> Item | None:
     single = task_series.split(item, kept) if item.kind == "Task" else None
     # Marking read what is read changes nothing, not even the change key.
     if not only_read or was_read != item.read:
-        appointments.save(item, was_read=was_read, read_only=only_read)
+        occurrences.save(item, was_read=was_read, read_only=only_read)
     inviting.send(item, letters)
     if single is not None and item.folder is not None:
         call.user.place(single, item.folder)
