@@ -202,8 +202,8 @@ def values(slot: Slot, line: Line) -> Values | None:
             said = list(_address_values(slot, line))
         case "day":
             when = vcard.day(line)
-            # Exchange counts from 1601 (FILETIME).
-            if when is None or when.year <= 1601:
+            # Exchange counts from 1601 (FILETIME), and 4501 means none.
+            if when is None or not 1601 < when.year < 4500:
                 return None
             said = [when.isoformat()]
         case "url":
