@@ -12,9 +12,9 @@ from exchangelib import FileAttachment
 from exchangelib.items import Contact
 from exchangelib.items import DistributionList
 
+from tests.contact_server import FORM
 from tests.itemdesk import ItemDesk
 from tests.itemdesk import itemdesk
-from tests.test_contact_codec import FORM
 from tests.test_contact_codec import JPEG
 from tests.test_contact_codec import PNG
 from tests.test_contact_codec import card
@@ -51,22 +51,45 @@ def test_a_card_with_a_picture_goes_up_and_outlooks_picture_comes_down(desk: Ite
     assert base64.b64encode(PNG).decode() in path.read_text().replace("\n ", "")
 
 
-def test_a_group_and_its_new_member_go_up_together_and_outlooks_member_comes_down(desk: ItemDesk) -> None:
-    group = put(
-        desk,
-        "friends",
-        card("UID:friends", "FN:Friends", "X-ADDRESSBOOKSERVER-KIND:group", "X-ADDRESSBOOKSERVER-MEMBER:urn:uuid:grace"),
-    )
+def group(uid: str, *members: str) -> bytes:
+    lines = (f"X-ADDRESSBOOKSERVER-MEMBER:urn:uuid:{member}" for member in members)
+    return card(f"UID:{uid}", f"FN:{uid.title()}", "X-ADDRESSBOOKSERVER-KIND:group", *lines)
+
+
+def members(desk: ItemDesk, name: str) -> list[str]:
+    """The names of the members of a list, as Outlook shows them."""
+    found = desk.outlook.contacts.get(display_name=name)
+    assert isinstance(found, DistributionList)
+    return [member.mailbox.name for member in found.members or ()]
+
+
+def test_a_group_and_its_new_members_go_up_in_one_run(desk: ItemDesk) -> None:
+    put(desk, "friends", group("friends", "grace", "club"))
     put(desk, "grace", card("UID:grace", "FN:Grace", "EMAIL:grace@example.org"))
+    put(desk, "club", group("club", "ada"))
+    put(desk, "ada", card("UID:ada", "FN:Ada", "EMAIL:ada@example.org"))
     desk.settle()
-    (found,) = [item for item in desk.outlook.contacts.all() if isinstance(item, DistributionList)]
-    assert FORM.read(group.read_bytes()).members == ("grace",)
-    assert [member.mailbox.email_address for member in found.members or ()] == ["grace@example.org"]
-    group.write_bytes(group.read_bytes().replace(b"FN:Friends", b"FN:Good friends"))
+    assert members(desk, "Club") == ["Ada"]
+    assert members(desk, "Friends") == ["Grace", "Club"]
+    path = put(desk, "ada2", card("UID:ada2", "FN:Ada II", "EMAIL:ada2@example.org"))
+    put(desk, "club", group("club", "ada", "ada2"))
     desk.settle()
-    (found,) = [item for item in desk.outlook.contacts.all() if isinstance(item, DistributionList)]
-    assert found.display_name == "Good friends"
-    assert [member.mailbox.email_address for member in found.members] == ["grace@example.org"]
+    assert members(desk, "Club") == ["Ada", "Ada II"]
+    path.unlink()
+    desk.settle()
+    assert desk.file("contacts", "FN:Club")
+
+
+def test_groups_that_contain_each_other_and_members_that_never_come_stop_nothing(desk: ItemDesk) -> None:
+    put(desk, "one", group("one", "two", "nobody", "broken"))
+    put(desk, "two", group("two", "one"))
+    put(desk, "broken", card("UID:broken", "FN:Broken", picture(JPEG + bytes(8 << 20), "JPEG")))
+    desk.settle(failures=True)
+    assert members(desk, "One") == members(desk, "Two") == []
+    put(desk, "two", group("two", "one", "nobody"))
+    desk.settle()
+    assert members(desk, "Two") == ["One"]
+    assert len(desk.files("contacts")) == 3
 
 
 def test_one_broken_card_never_stops_the_rest_and_is_named(desk: ItemDesk) -> None:

@@ -225,7 +225,7 @@ def _update(folder: Folder, some: Mapping[str, tuple[Entry, bytes]]) -> Results:
         else:
             try:
                 planned.append(_Update(each, looked, folder.form.changes(looked.snapshot, data, _others(folder, data))))
-            except BadItem as error:
+            except (Stale, BadItem) as error:
                 yield each, error
     written = [one for one in planned if not one.changes.xml]
 
