@@ -45,6 +45,7 @@ BESIDE = {
     ("differences", "pairing"),  # each with what it may be a copy of
     ("maildir", "trash"),  # what a store deletes goes there
     ("tagconfig", "configfile"),
+    ("itemsconfig", "configfile"),
     ("labels", "headers"),  # how a field is spelt
     ("maildir_index", "maildir_tags"),  # what a look at a file says of tags
     ("maildir", "maildir_tags"),

@@ -132,6 +132,25 @@ def test_all_day_events_are_the_same_days_in_every_zone(home: str) -> None:
     assert {"DTSTART;VALUE=DATE:20261024", "DTEND;VALUE=DATE:20261027"} < set(out)
 
 
+def test_all_day_series_from_the_other_side_of_the_date_line_keep_their_days() -> None:
+    auckland = zones.Zone("New Zealand Standard Time", "Pacific/Auckland")
+    there = Desk(home=auckland)
+    whole = ("BEGIN:VEVENT", "UID:s", "DTSTART;VALUE=DATE:20261024", "RRULE:FREQ=DAILY;COUNT=6", "EXDATE;VALUE=DATE:20261026")
+    changed = (
+        "BEGIN:VEVENT",
+        "UID:s",
+        "RECURRENCE-ID;VALUE=DATE:20261028",
+        "SUMMARY:x",
+        "DTSTART;VALUE=DATE:20261028",
+        "END:VEVENT",
+    )
+    data = calendar(*whole, "END:VEVENT", *changed)
+    ident = there.put(data)
+    here = Desk(there.client, home=zones.Zone("Hawaiian Standard Time", "Pacific/Honolulu"))
+    assert here.meaning(here.file(ident)) == here.meaning(data)
+    assert not here.form.changes(here.snapshot(ident), data)
+
+
 def test_an_all_day_event_that_somebody_made_elsewhere_is_that_day_here(desk: Desk) -> None:
     ident = Desk(desk.client, home=zones.Zone("Tokyo Standard Time", "Asia/Tokyo")).put(event("DTSTART;VALUE=DATE:20261024"))
     assert "DTSTART;VALUE=DATE:20261024" in lines(desk.file(ident))
@@ -701,6 +720,12 @@ def test_my_own_meeting_has_its_people_on_the_server(desk: Desk) -> None:
     assert found == ["bob@example.test", "carol@example.test", "room@example.test"]
 
 
+def test_several_people_without_an_address_are_several(desk: Desk) -> None:
+    nobody = [f"ATTENDEE;CN={name};PARTSTAT=ACCEPTED:invalid:nomail" for name in ("One", "Two")]
+    out = there_and_back(desk, event(*BERLIN, "ORGANIZER:mailto:zoe@example.net", *nobody))
+    assert set(nobody) <= set(out)
+
+
 def test_the_meeting_of_somebody_else_that_came_as_a_file_is_no_meeting_of_mine(desk: Desk) -> None:
     data = event(*(line.replace("alice@", "dora@") for line in MEETING))
     there_and_back(desk, data)
@@ -770,6 +795,29 @@ def test_a_list_that_i_am_on_still_shows_my_answer(desk: Desk) -> None:
     form = Events(HOME, Owner(("list-member@example.test",)))
     out = lines(form.render(received(desk, "Tentative")))
     assert "ATTENDEE;PARTSTAT=TENTATIVE:mailto:list-member@example.test" in out
+
+
+def test_people_without_a_mail_address_are_not_lost_by_inviting_another(desk: Desk) -> None:
+    snapshot = desk.snapshot(desk.put(event(*MEETING)))
+    for address in snapshot.element.iter(f"{T}EmailAddress"):
+        if address.text == "bob@example.test":
+            address.text = "/o=Example/ou=Exchange/cn=bob"
+    text = desk.form.render(snapshot)
+    assert not desk.form.changes(snapshot, text)
+    with pytest.raises(BadItem, match="no mail address"):
+        desk.form.changes(snapshot, text.replace(b"SUMMARY:", b"ATTENDEE:mailto:eve@example.test\r\nSUMMARY:"))
+
+
+def test_in_the_calendar_of_another_his_meetings_are_his(desk: Desk) -> None:
+    snapshot = desk.snapshot(desk.put(event(*MEETING)))
+    form = Events(HOME, Owner(("dora@example.test",)))
+    text = form.render(snapshot)
+    assert b"ORGANIZER;CN=Alice" in text
+    changes = form.changes(snapshot, text.replace(b"SUMMARY:Plan", b"SUMMARY:Plans\r\nX-NEW:1"))
+    assert paths(changes.xml) == ["item:Subject", "Leftover"]
+    assert "ORGANIZER" not in changes.xml
+    assert "bob@" not in changes.xml
+    assert changes.mailed == ()
 
 
 def test_an_internal_address_is_not_shown_as_a_mail_address(desk: Desk) -> None:

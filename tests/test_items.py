@@ -555,7 +555,7 @@ def test_status_folders_restore_and_json_know_of_tasks(it: ItemDesk) -> None:
     add(it, "One"), add(it, "Two")
     done = it.user.run("sync", "--json").json["accounts"][0]  # type: ignore[index]
     assert done["kinds"] == {"tasks": {"new folder": 1, "download": 2}}
-    (status,) = it.user.run("status", "--json").json["accounts"]  # type: ignore[misc]
+    status = it.user.run("status", "--json").json["accounts"][0]  # type: ignore[index]
     assert [(each["kind"], each["linked"]) for each in status["kinds"]] == [("tasks", 2)]
     assert "2 tasks are kept in step" in it.user.run("status").out
     (folder,) = it.user.run("folders", "--json").json["accounts"][0]["folders"]  # type: ignore[index]

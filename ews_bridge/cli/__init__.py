@@ -25,6 +25,7 @@ COMMANDS = {
     "sync": "Bring the server and the disk together: mail, calendars, contacts, tasks.",
     "status": "What the last sync did, and what is left to do.",
     "folders": "The server's folders, and where each lives on disk.",
+    "invite": "Show an invitation, or answer it on the server.",
     "tags": "List the tags of messages, and change them.",
     "restore": "Bring back what a sync removed on disk.",
     "sandbox": "Serve an Exchange that fits in memory.",

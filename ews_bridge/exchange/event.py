@@ -129,11 +129,8 @@ class Events:
             one = reading.event(part, master, kept)
             if one.original:
                 changed[one.original] = one
-        deleted = {
-            eventitem.wall(one, master) for one in snapshot.element.iterfind(f"{_T}DeletedOccurrences/{_T}DeletedOccurrence")
-        }
-        days = frozenset(when.date() for when in deleted if when)
-        return Series(master, MappingProxyType(changed), days, calendar).tidy()
+        deleted = eventitem.deleted(snapshot.element, master)
+        return Series(master, MappingProxyType(changed), deleted, calendar).tidy()
 
     def _meaning(self, series: Series) -> str:
         """No difference whether the owner's own name stands behind ORGANIZER: an event without one is his, too."""
@@ -289,11 +286,13 @@ class Events:
 
     def _check_people(self, was: Event, now: Event, element: etree._Element) -> None:
         """The people of somebody else's meeting are his to change, and an organizer cannot be exchanged."""
+        before = sorted((one.address, one.kind) for one in was.attendees if not self.owner.is_me(one))
+        after = sorted((one.address, one.kind) for one in now.attendees if not self.owner.is_me(one))
         if eventpeople.is_received(element):
-            before = sorted((one.address, one.kind) for one in was.attendees if not self.owner.is_me(one))
-            after = sorted((one.address, one.kind) for one in now.attendees if not self.owner.is_me(one))
             if before != after or (now.organizer and was.organizer and now.organizer.address != was.organizer.address):
                 raise BadItem("only its organizer can change who takes part in this meeting")
+        elif before != after and any(one.address == attendees.NO_ADDRESS for one in attendees.attendees(element)):
+            raise BadItem("its attendees cannot be changed here: the server tells no mail address of some of them")
         elif self.owner.organizes(was) and not self.owner.organizes(now) and eventpeople.invited(was, self.owner):
             raise BadItem("the organizer of a meeting cannot be exchanged")
 

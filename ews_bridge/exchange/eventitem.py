@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import replace
 from datetime import UTC
+from datetime import date
 from datetime import datetime
 from datetime import time
 from datetime import timedelta
@@ -229,17 +230,20 @@ def _original(element: etree._Element, made: Event, master: Event | None, kept: 
             return datetime.combine(day, time() if made.all_day else made.start.time())
     if not found:
         raise BadItem("the server does not say which occurrence one of its changes belongs to")
-    if like.all_day:
-        return _midnight(like.zone.local(found))
-    return like.zone.local(found).replace(fold=0)
+    return _began(found, element, like)
 
 
-def wall(deleted: etree._Element, master: Event) -> datetime | None:
-    """When a deleted occurrence was to begin, on the clock of its series."""
-    found = moment(soap.text(deleted, "Start"))
-    if not found:
-        return None
-    return _midnight(master.zone.local(found)) if master.all_day else master.zone.local(found).replace(fold=0)
+def deleted(element: etree._Element, master: Event) -> frozenset[date]:
+    """The days of a series whose occurrences were deleted."""
+    starts = [moment(soap.text(one, "Start")) for one in element.iterfind(f"{_T}DeletedOccurrences/{_T}DeletedOccurrence")]
+    return frozenset(_began(start, element, master).date() for start in starts if start)
+
+
+def _began(start: datetime, element: etree._Element, series: Event) -> datetime:
+    """The start of an occurrence on the clock of its series; of an all-day event in the zone in which it was made."""
+    if series.all_day:
+        return _midnight((zonexml.zone(element.find(f"{_T}StartTimeZone")) or series.zone).local(start))
+    return series.zone.local(start).replace(fold=0)
 
 
 def _midnight(wall: datetime) -> datetime:

@@ -55,10 +55,11 @@ def read(element: etree._Element, kept: Component, owner: Owner) -> People:
     """Organizer and attendees of an item, as its file has them."""
     line = kept.line("ORGANIZER")
     organizer = attendees.from_line(line) if line else None
-    lines = {person.address: person for person in map(attendees.from_line, kept.all("ATTENDEE"))}
+    told = [attendees.from_line(one) for one in kept.all("ATTENDEE")]
+    lines = {person.address: person for person in told}
     received = is_received(element)
     if not received and organizer and not owner.is_me(organizer):
-        return People(organizer, tuple(lines.values()))
+        return People(organizer, tuple(told))
     served = [attendees.merged(person, lines.get(person.address)) for person in attendees.attendees(element)]
     present = {person.address for person in served}
     extra = [one for one in lines.values() if one.address not in present and (owner.is_me(one) or not one.is_mailbox())]
@@ -100,8 +101,13 @@ def kept(event: Event, owner: Owner, element: etree._Element | None) -> list[str
 
 
 def is_foreign(event: Event, owner: Owner, element: etree._Element | None) -> bool:
-    """Whether the server must not know its people: a meeting of somebody else that is not here by invitation."""
-    return not owner.organizes(event) and not (element is not None and is_received(element))
+    """Whether the server must not know its people: a meeting of somebody else that is not here by invitation, nor in the calendar
+    of him who organises it.
+    """
+    if owner.organizes(event) or (element is not None and is_received(element)):
+        return False
+    known = attendees.organizer(element) if element is not None else None
+    return known is None or event.organizer is None or known.address != event.organizer.address
 
 
 def invited(event: Event, owner: Owner) -> tuple[Person, ...]:

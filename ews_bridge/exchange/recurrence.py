@@ -147,7 +147,14 @@ def _day_in(year: int, month: int, rule: Rule) -> date:
 
 def from_element(recurrence: etree._Element) -> Rule:
     """A `t:Recurrence`; `BadItem` for a pattern that is not one of an event's."""
-    pattern, ending = [child for child in recurrence if isinstance(child.tag, str)]
+    try:
+        pattern, ending = [child for child in recurrence if isinstance(child.tag, str)]
+        return _from_parts(pattern, ending)
+    except ValueError as error:
+        raise BadItem(f"the server describes a recurrence that cannot be read: {error}") from error
+
+
+def _from_parts(pattern: etree._Element, ending: etree._Element) -> Rule:
     name = soap.name(pattern)
     interval = max(1, int(soap.text(pattern, "Interval") or 1))
     days = frozenset[int]().union(*map(_days, soap.text(pattern, "DaysOfWeek").split()))

@@ -12,7 +12,6 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
-from datetime import date
 from datetime import datetime
 from datetime import timedelta
 from datetime import tzinfo
@@ -110,6 +109,7 @@ def from_tzid(tzid: str, definitions: Mapping[str, Component], years: tuple[int,
     return _like(_from_rules(rules), years) or Zone("", tzid, rules)
 
 
+@lru_cache(maxsize=512)
 def from_iana(name: str, years: tuple[int, int] = TODAY) -> Zone | None:
     """A zone by an IANA name, also behind a prefix as some programs put it; None for other names."""
     parts = name.strip("/").split("/")
@@ -223,8 +223,7 @@ def _described(iana: str, year: int) -> tuple[str, ...]:
         offset = changes[0][1]
         lines = [("BEGIN:STANDARD", "DTSTART:19700101T000000", *_offsets(offset, offset), "END:STANDARD")]
     if not lines or not all(lines):
-        described = Timezone.from_tzinfo(ZoneInfo(iana), iana, date(year - 1, 1, 1), date(max(2038, year + 2), 1, 1))
-        return tuple(described.to_ical().decode().replace("\r\n ", "").split("\r\n")[:-1])
+        lines = _one_by_one(_known_changes(iana, year - 1, max(TODAY[1], year + 10)))
     flat = [line for group in lines for line in group]
     return ("BEGIN:VTIMEZONE", f"TZID:{iana}", *flat, "END:VTIMEZONE")
 
@@ -244,6 +243,21 @@ def _observance(
             begins = _nth(1970, wall, position)
             return (f"BEGIN:{kind}", f"DTSTART:{begins:%Y%m%dT%H%M%S}", *_offsets(before, after), rule, f"END:{kind}")
     return ()
+
+
+def _one_by_one(changes: tuple[tuple[datetime, timedelta], ...]) -> list[tuple[str, ...]]:
+    """Changes of the clocks that follow no rule."""
+    begin, offset = changes[0]
+    found = {(offset, offset): [_local(begin, offset)]}
+    for (_, before), (moment, after) in pairwise(changes):
+        found.setdefault((before, after), []).append(_local(moment, before))
+    lines = []
+    for (before, after), walls in found.items():
+        kind = "DAYLIGHT" if after > before else "STANDARD"
+        first, *rest = (f"{wall:%Y%m%dT%H%M%S}" for wall in walls)
+        dates = (f"RDATE:{','.join(rest)}",) if rest else ()
+        lines.append((f"BEGIN:{kind}", f"DTSTART:{first}", *_offsets(before, after), *dates, f"END:{kind}"))
+    return lines
 
 
 def _local(moment: datetime, offset: timedelta) -> datetime:
