@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+import os
 from pathlib import Path
 
 import pytest
 from lxml import etree
 
+from ews_bridge.sandbox import appointments
 from ews_bridge.sandbox.markup import m
 from ews_bridge.sandbox.markup import t
+from ews_bridge.sandbox.seed import fill
+from ews_bridge.sandbox.seed_calendar import load_calendars
 from ews_bridge.sandbox.world import World
 
 from .sandbox_calls import Client
@@ -19,6 +23,7 @@ from .sandbox_calls import item_ids
 from .sandbox_calls import new_client
 from .sandbox_calls import set_field
 
+CORPUS = os.environ.get("EWS_BRIDGE_CORPUS")
 BERLIN = '<t:StartTimeZone Id="W. Europe Standard Time"/><t:EndTimeZone Id="W. Europe Standard Time"/>'
 NAMES = (
     *("Start", "End", "CalendarItemType", "Recurrence", "FirstOccurrence", "LastOccurrence", "ModifiedOccurrences"),
@@ -493,3 +498,51 @@ def test_what_exchange_cannot_hold_is_refused(client: Client, lines: tuple[str, 
     assert codes(create(client, calendar_of("UID:x", *lines))) == ["ErrorMimeContentConversionFailed"]
     assert codes(create(client, mime("no calendar at all"))) == ["ErrorMimeContentConversionFailed"]
     assert len(client.mailbox.folder("calendar").items) == 0
+
+
+def test_a_zone_is_known_by_its_iana_name_too(client: Client) -> None:
+    for name, expected, summer in (
+        ("Europe/Berlin", "W. Europe Standard Time", "2026-07-01T08:00:00Z"),
+        ("America/New_York", "Eastern Standard Time", "2026-07-01T14:00:00Z"),
+        ("Asia/Tokyo", "Tokyo Standard Time", "2026-07-01T01:00:00Z"),
+        ("Australia/Sydney", "AUS Eastern Standard Time", "2026-07-01T00:00:00Z"),
+    ):
+        item_id = created(client, calendar_of("UID:x", f"DTSTART;TZID={name}:20260701T100000"))
+        shown = get(client, one(item_id), FIELDS + '<t:FieldURI FieldURI="calendar:StartTimeZoneId"/>')
+        assert (shown.findtext(t("StartTimeZoneId")), shown.findtext(t("Start"))) == (expected, summer)
+
+
+def test_a_folder_of_ics_files_seeds_calendars(client: Client, tmp_path: Path) -> None:
+    event = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:{}\nDTSTART:20260701T100000Z\n{}END:VEVENT\nEND:VCALENDAR\n"
+    files = {
+        "a.ics": event.format("a", ""),
+        "Calendar/b.ics": event.format("b", "RRULE:FREQ=DAILY;COUNT=3\n"),
+        "Holidays/c.ics": event.format("c", ""),
+        "Holidays/hourly.ics": event.format("hourly", "RRULE:FREQ=HOURLY\n"),
+        "broken.ics": "BEGIN:VCALENDAR\n",
+        ".hidden/d.ics": event.format("d", ""),
+        "Inbox/letter.eml": "Subject: x\n\nx\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    fill(client.world, client.mailbox, str(tmp_path))
+    folder = client.mailbox.folder("calendar")
+    (holidays,) = folder.children
+    assert (holidays.name, holidays.folder_class) == ("Holidays", "IPF.Appointment")
+    assert sorted(appointments.uid(item) for item in folder.items.values()) == ["a", "b"]
+    assert [appointments.uid(item) for item in holidays.items.values()] == ["c"]
+    assert len(client.mailbox.folder("inbox").items) == 1
+    assert {path.name for path in load_calendars(client.mailbox, tmp_path)} == {"hourly.ics", "broken.ics"}
+
+
+@pytest.mark.skipif(not CORPUS, reason="EWS_BRIDGE_CORPUS is not set: no corpus of calendars")
+def test_a_corpus_of_calendars_can_be_shown_in_full(client: Client) -> None:
+    root = Path(CORPUS or "", "ics")
+    refused = {path.name for path in load_calendars(client.mailbox, root)}
+    assert len(refused) < len(list(root.iterdir())) / 4
+    for item in list(client.mailbox.folder("calendar").items.values()):
+        target = one(client.mailbox.item_id(item))
+        get(client, target, "", "AllProperties")
+        again = created(client, mime(ics(client, target)))
+        assert get(client, one(again)).findtext(t("Start")) == get(client, target).findtext(t("Start"))

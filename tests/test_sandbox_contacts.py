@@ -225,6 +225,20 @@ def test_single_entries_can_be_asked_for() -> None:
     assert [(part.tag, part.text) for part in home] == [(t("Street"), "S"), (t("PostalCode"), "P")]
 
 
+def test_contacts_can_be_viewed_from_one_name_to_another() -> None:
+    client = new_client()
+    for name in ("Zoë", "ada", "Ève", "Bob"):
+        client.create(f"<t:Contact><t:DisplayName>{name}</t:DisplayName></t:Contact>")
+    wanted = '<t:FieldURI FieldURI="contacts:DisplayName"/>'
+
+    def names(view: str) -> list[str | None]:
+        found = client.find(f"<m:ContactsView {view}/>", folder="contacts", extra=wanted)
+        return [one.findtext(t("DisplayName")) for one in found.iter(t("Contact"))]
+
+    assert names('InitialName="b" FinalName="f"') == ["Bob", "Ève"]
+    assert names('MaxEntriesReturned="2"') == ["ada", "Bob"]
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [

@@ -36,6 +36,7 @@ from .store import Item
 from .timezones import UTC
 from .timezones import Zone
 from .timezones import named
+from .vtimezones import in_database
 from .vtimezones import zones_in
 
 STAMP = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)?(Z?))?")
@@ -228,7 +229,7 @@ class _Reader:
         if line.value.strip().upper().endswith("Z"):
             return UTC
         identifier = line.parameters.get("TZID", "")
-        return self._zones.get(identifier) or named(identifier) or self._around
+        return self._zones.get(identifier) or named(identifier) or in_database(identifier) or self._around
 
     def moment(self, line: Line) -> int:
         """A DATE or DATE-TIME as a moment; ValueError for what is neither."""

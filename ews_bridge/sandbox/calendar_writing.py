@@ -44,7 +44,7 @@ def calendar(item: Item, method: str) -> bytes:
     events = [event(item)]
     if item.master is None:
         events += [event(one) for one in occurrences.exceptions(item)]
-    where = {zone.id: zone for zone in (appointments.zone(item), appointments.zone(item, "EndTimeZone"))}
+    where = {zone.id: zone for zone in (appointments.zone(item), _end_zone(item))}
     return whole(method, [*(timezone(zone) for zone in where.values()), *events])
 
 
@@ -139,8 +139,14 @@ def _times(item: Item, proposed: tuple[int, int] | None) -> list[Line]:
     begin, end = proposed or (appointments.moment(item, appointments.START), appointments.moment(item, appointments.END))
     return [
         _clock("DTSTART", begin, appointments.zone(item)),
-        _clock("DTEND", end, appointments.zone(item, "EndTimeZone")),
+        _clock("DTEND", end, _end_zone(item)),
     ]
+
+
+def _end_zone(item: Item) -> Zone:
+    """The zone of the end; that of the begin if it has the same name and is another: all custom zones are called alike."""
+    begin, end = appointments.zone(item), appointments.zone(item, "EndTimeZone")
+    return begin if begin.id == end.id else end
 
 
 def _organizer(who: Address) -> Line:

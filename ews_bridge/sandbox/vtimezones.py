@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
+from functools import cache
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfoNotFoundError
 
 from .icalendar_lines import Component
 from .rrules import DAYS
 from .timezones import Change
 from .timezones import Era
 from .timezones import Zone
+from .timezones import last_day
 from .timezones import like
 from .timezones import named
 
 WEEKDAY = re.compile(r"(?P<ordinal>[+-]?\d+)?(?P<day>[A-Z]{2})")
-FOREVER = "9999"
+YEAR = 2026
 
 
 def zones_in(calendar: Component) -> dict[str, Zone]:
@@ -27,6 +33,41 @@ def zones_in(calendar: Component) -> dict[str, Zone]:
     return found
 
 
+@cache
+def in_database(identifier: str) -> Zone | None:
+    """The zone of an IANA name, which newer servers know without a description: by its changes in YEAR."""
+    try:
+        where = ZoneInfo(identifier)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return None
+
+    def offset(moment: dt.datetime) -> int:
+        found = moment.astimezone(where).utcoffset()
+        return int(found.total_seconds()) // 60 if found is not None else 0
+
+    first = dt.datetime(YEAR, 1, 1, tzinfo=dt.UTC)
+    hours = [first + dt.timedelta(hours=number) for number in range(366 * 24)]
+    changes = [(before, offset(before), offset(after)) for before, after in pairwise(hours) if offset(before) != offset(after)]
+    base = min(offset(first), offset(first + dt.timedelta(days=182)))
+    era = Era(0, base, base)
+    if len(changes) == 2:
+        (summer, _, daylight), (winter, *_) = sorted(changes, key=lambda change: change[1] - change[2])
+        era = Era(0, base, daylight, _rule(summer, base), _rule(winter, daylight))
+    return like((era,), identifier, identifier)
+
+
+def _rule(last_hour: dt.datetime, offset: int) -> Change:
+    """The rule of a change at the end of that hour."""
+    clock = last_hour.replace(tzinfo=None) + dt.timedelta(hours=1, minutes=offset)
+    return _by_weekday(clock.date(), clock.hour * 60 + clock.minute)
+
+
+def _by_weekday(day: dt.date, clock: int) -> Change:
+    # Only the day in one year is told: what it has in common with those of other years is the day of the week.
+    last = last_day(day.year, day.month).day - day.day < 7
+    return Change(day.month, -1 if last else (day.day - 1) // 7 + 1, day.weekday(), clock)
+
+
 def _described(component: Component, identifier: str) -> Zone | None:
     try:
         standard = _current(component, "STANDARD")
@@ -35,7 +76,7 @@ def _described(component: Component, identifier: str) -> Zone | None:
             return None
         base = _minutes(standard.text("TZOFFSETTO"))
         era = Era(0, base, base)
-        if daylight is not None and daylight.line("RRULE") is not None and standard.line("RRULE") is not None:
+        if daylight is not None:
             summer = _minutes(daylight.text("TZOFFSETTO"))
             if summer != base:
                 era = Era(0, base, summer, _change(daylight), _change(standard))
@@ -67,6 +108,8 @@ def _change(half: Component) -> Change:
     month = int(parts.get("BYMONTH") or start[4:6])
     days = [int(day) for day in parts.get("BYMONTHDAY", "").split(",") if day]
     found = WEEKDAY.fullmatch(parts.get("BYDAY", ""))
+    if not parts:
+        return _by_weekday(dt.date(int(start[:4]), int(start[4:6]), int(start[6:8])), clock)
     if found is None:
         return Change(month, 0, 0, clock, days[0] if days else int(start[6:8]))
     weekday = DAYS.index(found["day"])

@@ -49,6 +49,7 @@ class Gateway:
 
     imap: int
     smtp: int
+    caldav: int
     folder: Path
 
     def mbsync(self) -> str:
@@ -108,18 +109,20 @@ def server_ids(folder: Folder, path: str = "") -> dict[str, Counter[str]]:
 
 @contextmanager
 def davmail(server: Running, folder: Path) -> Iterator[Gateway]:
-    gateway = Gateway(free_port(), free_port(), folder)
+    gateway = Gateway(free_port(), free_port(), free_port(), folder)
     settings = folder / "davmail.properties"
     settings.write_text(
         f"davmail.server=true\ndavmail.mode=EWS\ndavmail.enableEws=true\ndavmail.url={server.url}\ndavmail.allowRemote=false\n"
         "davmail.bindAddress=127.0.0.1\ndavmail.disableUpdateCheck=true\ndavmail.enableKerberos=false\n"
-        f"davmail.imapPort={gateway.imap}\ndavmail.smtpPort={gateway.smtp}\ndavmail.caldavPort=\ndavmail.ldapPort=\n"
+        f"davmail.imapPort={gateway.imap}\ndavmail.smtpPort={gateway.smtp}\ndavmail.caldavPort={gateway.caldav}\n"
+        "davmail.ssl.nosecurecaldav=true\ndavmail.ldapPort=\n"
         f"davmail.popPort=\ndavmail.enableKeepAlive=false\ndavmail.logFilePath={folder}/davmail.log\nlog4j.rootLogger=WARN\n"
     )
     command = ["java", "-Djava.awt.headless=true", "-jar", str(JAR), str(settings)]
     with (folder / "davmail.out").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         try:
-            wait_for(gateway.imap)
+            for port in (gateway.imap, gateway.caldav):
+                wait_for(port)
             yield gateway
         finally:
             process.terminate()

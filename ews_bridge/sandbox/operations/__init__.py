@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from ..markup import Element
 from . import attaching
+from . import availability
 from . import creating
 from . import directory
 from . import folders
@@ -45,6 +46,7 @@ OPERATIONS: dict[str, Operation] = {
     "GetRoomLists": people.get_room_lists,
     "GetRooms": people.get_rooms,
     "GetServerTimeZones": directory.get_server_time_zones,
+    "GetUserAvailabilityRequest": availability.get_user_availability,
     "GetUserConfiguration": directory.get_user_configuration,
     "GetUserOofSettingsRequest": oof.get_user_oof_settings,
     "GetUserPhoto": people.get_user_photo,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from lxml import etree
-
 from .. import content
 from .. import elements
 from .. import fields
@@ -101,10 +99,10 @@ def _update(call: Call, request: Element, change: Element) -> Item | None:
     # Marking read what is read changes nothing, not even the change key.
     if not only_read or was_read != item.read:
         occurrences.save(item, was_read=was_read, read_only=only_read)
+    inviting.send(item, letters)
     if single is not None and item.folder is not None:
         call.user.place(single, item.folder)
         return single
-    inviting.send(item, letters)
     if disposition in ("SendOnly", "SendAndSaveCopy") and not calendar:
         saved = request.find(m("SavedItemFolderId"))
         target = None if saved is None else target_folder(call, saved, "ErrorSavedItemFolderNotFound")
@@ -149,11 +147,7 @@ def _apply(item: Item, update: Element) -> bool:
         _apply_entry(item, action, path, values)
         return False
     uri = path.get("FieldURI") or ""
-    name = uri.partition(":")[2]
     kind = item.kind or elements.kind_of(item.item_class)
-    if name in elements.DECLARED.get(kind, frozenset()):
-        _apply_declared(item, action, name, values)
-        return False
     field = kinds.BY_URI.get(uri)
     if field is not None and field.uri not in fields.BY_URI and kinds.fields_of(kind).get(field.name) is not field:
         raise ItemError("ErrorInvalidPropertyRequest")
@@ -233,15 +227,6 @@ def _apply_entry(item: Item, action: str, path: Element, values: list[Element]) 
     if local(values[0]) != entry.dictionary or len(given) != 1 or given[0].get("Key") != path.get("FieldIndex"):
         raise ItemError("ErrorUpdatePropertyMismatch")
     entry.assign(item, given[0])
-
-
-def _apply_declared(item: Item, action: str, name: str, values: list[Element]) -> None:
-    if action == "DeleteItemField":
-        item.declared.pop(name, None)
-    elif action == "SetItemField":
-        item.declared[name] = etree.tostring(values[0], with_tail=False)
-    else:
-        raise ItemError("ErrorInvalidPropertyAppend")
 
 
 def mark_all_items_as_read(call: Call, request: Element) -> Element:
