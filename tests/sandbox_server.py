@@ -44,9 +44,6 @@ NAMESPACES = {"s": SOAP, "m": M, "t": T, "e": E}
 TOLERATED = (
     # exchangelib sends it and real servers take it.
     "attribute 'Traversal': The attribute 'Traversal' is not allowed.",
-    # The published set has this answer without ResponseMessages; servers send it with, and clients look for them there.
-    "GetUserConfigurationResponse': The attribute 'ResponseClass' is required",
-    "ResponseMessages': This element is not expected. Expected is one of ( {" + M + "}MessageText",
     # The published set has no availability.
     "Element '{http://schemas.microsoft.com/exchange/services/2006/messages}GetUserAvailabilityRe",
     # Its Version names the schema of the server (V2017_07_11), or a newer one than the published set.

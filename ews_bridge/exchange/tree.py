@@ -25,6 +25,7 @@ from ews_bridge.exchange import mail
 from ews_bridge.exchange import soap
 from ews_bridge.exchange.folder import ExchangeFolder
 from ews_bridge.exchange.session import Connection
+from ews_bridge.exchange.tagging import Tagging
 from ews_bridge.model import Entry
 from ews_bridge.model import Hints
 from ews_bridge.model import Known
@@ -65,9 +66,18 @@ class ExchangeTree:
     """All folders. `special`: the answer of an earlier `special()`, so that it is asked once in the life of a mailbox.
 
     `delete`: what becomes of deleted items after they were moved to Deleted Items: "trash" (they stay), "soft" or "hard".
+    `tagging`: the mailbox's tags, where they are synced.
     """
 
-    def __init__(self, connection: Connection, *, special: Mapping[str, str] | None = None, delete: str = "trash") -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        special: Mapping[str, str] | None = None,
+        delete: str = "trash",
+        tagging: Tagging | None = None,
+    ) -> None:
+        self.tagging = tagging
         self.connection = connection
         self._delete_type = {"trash": "MoveToDeletedItems", "soft": "SoftDelete", "hard": "HardDelete"}[delete]
         self._special = dict(special or {})
@@ -146,6 +156,7 @@ class ExchangeTree:
             drafts=entry.id == special.get("drafts"),
             trash=special.get("deleteditems", ""),
             delete_type=self._delete_type,
+            tagging=self.tagging,
         )
 
     # ---- changes of folders

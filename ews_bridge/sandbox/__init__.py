@@ -7,7 +7,9 @@ It speaks EWS over HTTP as Exchange Server 2019 does, as strictly, and imports n
     soap.py                       envelopes and faults
     grammar.py notation.py        requests are checked against the schema in vocabulary.py and vocabulary_items.py
     operations/                   what each EWS operation does, on the mailboxes of world.py
-    seed.py demo.py               what the mailboxes hold at first
+    kinds.py                      mail, appointments, contacts, lists and tasks: which fields each of them has
+    people.py                     the directory of the organisation
+    seed*.py demo.py              what the mailboxes hold at first
 
 Not there: autodiscover, subscriptions and streaming notifications, suggestions of times to meet, rules, delegates, export
 and upload.

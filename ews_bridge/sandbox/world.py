@@ -182,6 +182,7 @@ class Mailbox:
                 folder.distinguished = place.id
                 self.distinguished[place.id] = folder
         self.configurations[(self.root.key, "OWA.UserOptions")] = {"timezone": "UTC"}
+        self.configurations[(self.distinguished["calendar"].key, "CategoryList")] = {"": places.CATEGORIES}
 
     def folder(self, distinguished: str) -> Folder:
         """A folder by its DistinguishedFolderId; ItemError ErrorFolderNotFound if this mailbox has none of that id."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 from .. import ids
 from ..errors import ItemError
 from ..ids import Reference
@@ -58,7 +60,9 @@ def get_server_time_zones(call: Call, request: Element) -> Element:
 
 
 def get_user_configuration(call: Call, request: Element) -> Element:
-    """GetUserConfiguration: of those a mailbox may have only OWA.UserOptions exists, with the user's time zone."""
+    """GetUserConfiguration: of those a mailbox may have two exist: OWA.UserOptions, with the user's time zone, and CategoryList,
+    whose XML is its entry "".
+    """
     answer = Answer("GetUserConfiguration")
     given = request.find(m("UserConfigurationName"))
     name = (given.get("Name") if given is not None else "") or ""
@@ -77,10 +81,12 @@ def get_user_configuration(call: Call, request: Element) -> Element:
     put_folder_id(title, "FolderId", folder)
     if "Dictionary" in wanted or "All" in wanted:
         dictionary = put(configuration, t("Dictionary"))
-        for key, value in entries.items():
+        for key, value in ((key, value) for key, value in entries.items() if key):
             entry = put(dictionary, t("DictionaryEntry"))
             for part, text in (("DictionaryKey", key), ("DictionaryValue", value)):
                 element = put(entry, t(part))
                 put(element, t("Type"), "String")
                 put(element, t("Value"), text)
+    if entries.get("") and ("XmlData" in wanted or "All" in wanted):
+        put(configuration, t("XmlData"), base64.b64encode(entries[""].encode()).decode())
     return answer.element
