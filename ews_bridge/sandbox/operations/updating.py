@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import attendees
 from .. import content
 from .. import elements
 from .. import fields
@@ -10,7 +11,6 @@ from .. import lists
 from .. import occurrences
 from .. import parts
 from .. import properties
-from .. import settling
 from .. import task_series
 from .. import transport
 from ..dictionaries import entry_of
@@ -85,8 +85,8 @@ def _update(call: Call, request: Element, change: Element) -> Item | None:
             scheduling.prepare_update(call, item, updates)
         for update in children(updates):
             only_read &= _apply(item, update)
-        if calendar and not scheduling.from_mime(updates):
-            settling.revise(kept, item)
+        if calendar:
+            scheduling.revise(kept, item, updates)
         if not only_read:
             kinds.settle(item)
         letters = inviting.for_change(kept, item, told)
@@ -180,6 +180,8 @@ def _apply_field(item: Item, action: str, field: Field, values: list[Element]) -
             envelope = properties.envelope(item)
             old = {"To": envelope.to, "Cc": envelope.cc, "Bcc": envelope.bcc, "Reply-To": envelope.reply_to}[header]
             content.set_addresses(item, header, [*old, *parts.mailboxes(values[0])])
+        elif field.name in attendees.LISTS:
+            attendees.invite(item, field.name, [*attendees.read(item, field.name), *attendees.parse(values[0])])
         elif field.append is None:
             raise ItemError("ErrorInvalidPropertyAppend")
         else:
