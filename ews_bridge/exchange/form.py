@@ -19,6 +19,7 @@ from lxml import etree
 from ews_bridge.exchange import asking
 from ews_bridge.exchange import mail
 from ews_bridge.exchange import soap
+from ews_bridge.model import Said as Said  # where the local side finds it, too
 
 #: What a file says and Exchange has no field for: lines of the file, as they stood.
 LEFTOVER = f'<t:ExtendedFieldURI PropertySetId="{asking.TOKEN_SET}" PropertyName="Leftover" PropertyType="String"/>'
@@ -109,29 +110,16 @@ class Changes:
         return bool(self.xml or self.occurrences or self.attach or self.detach or self.answer)
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a file says: its UID, a digest that two files share exactly when they mean the same, and a name for people.
-
-    `members`: the UIDs of the items that it refers to, as a group of contacts does. Their elements, where the server has them,
-    are handed to `creation` and `changes` as `others`.
-    `ended`: when it was over for good (a task completed, a series run out), in seconds since the epoch; 0: it is not, or never.
-    What ended long ago may be left out of the window that the settings call `since`.
-    """
-
-    uid: str
-    meaning: str
-    label: str
-    ended: int = 0
-    members: tuple[str, ...] = ()
-
-
 class Form(Protocol):
     """One kind of item. Raises `BadItem`, with what and why, for what cannot be converted; nothing else."""
 
-    #: The container class of its folders ("IPF.Task"), and the ending of its files (".ics").
-    folder_class: str
-    suffix: str
+    @property
+    def folder_class(self) -> str:
+        """The container class of its folders ("IPF.Task")."""
+
+    @property
+    def suffix(self) -> str:
+        """The ending of its files (".ics")."""
 
     def fields(self) -> str:
         """What GetItem is to be asked for, as AdditionalProperties."""

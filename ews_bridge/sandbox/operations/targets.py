@@ -58,9 +58,10 @@ def item_of(call: Call, element: Element) -> Item:
     """The item an ItemId, OccurrenceItemId or RecurringMasterItemId means."""
     if local(element) == "OccurrenceItemId":
         return _occurrence(call, element)
-    if local(element) in ("RecurringMasterItemId", "RecurringMasterItemIdRanges"):
-        reference = ids.parse_ews_id(element.get("OccurrenceId") or element.get("Id") or "")
-        found = find_item(call, reference)
+    if local(element) == "RecurringMasterItemIdRanges":
+        raise ItemError("ErrorInvalidOperation")  # several items for one id: not served here
+    if local(element) == "RecurringMasterItemId":
+        found = find_item(call, ids.parse_ews_id(element.get("OccurrenceId") or ""))
         if found.master is None:
             raise ItemError("ErrorCalendarCannotUseIdForRecurringMasterId")
         return found.master
