@@ -14,6 +14,7 @@ from lxml import etree
 from ews_bridge.exchange import invite
 from ews_bridge.sandbox.markup import t
 from ews_bridge.sandbox.store import Item
+from tests.calendar_desk import event
 from tests.inside import Inside
 from tests.mirror import Ran
 from tests.sandbox_calls import item_ids
@@ -218,6 +219,24 @@ def test_an_ics_alone_is_enough(office: Office) -> None:
     )
     assert office.run("accept", path).code == 0
     assert office.answer(meeting) == "Accept"
+
+
+def test_the_file_in_the_calendar_follows_and_nothing_else_is_uploaded(office: Office) -> None:
+    with (office.home / ".config/ews-bridge/config.toml").open("a") as config:
+        config.write('[accounts.work.calendar]\npath = "~/Calendars"\n')
+    office.meeting()
+    assert office.cli.run("sync", "--only", "calendar").code == 0
+    (file,) = (office.home / "Calendars").rglob("*.ics")
+    assert b"PARTSTAT=NEEDS-ACTION" in file.read_bytes().replace(b"\r\n ", b"")
+    mine = file.with_name("mine.ics")
+    mine.write_bytes(event("DTSTART:20261212T090000Z", "DTEND:20261212T100000Z"))
+    assert office.run("accept", office.letter()).code == 0
+    text = file.read_bytes().replace(b"\r\n ", b"")
+    assert any(b"PARTSTAT=ACCEPTED" in line for line in text.splitlines() if BOB[0].encode() in line)
+    assert len(office.entries()) == 1
+    assert office.run("decline", office.letter()).code == 0
+    assert not file.exists()
+    assert mine.exists()
 
 
 def test_an_old_invitation_is_not_answered_and_the_new_one_is(office: Office) -> None:
