@@ -22,7 +22,10 @@ from tests.sandbox_server import ALICE
 from tests.sandbox_server import BOB
 from tests.sandbox_server import Running
 from tests.sandbox_server import running
+from tests.test_readers import needs
+from tests.test_readers import on_screen
 
+CONTRIB = Path(__file__).parent.parent / "contrib"
 TIMES = "<t:Start>2026-12-01T09:00:00Z</t:Start><t:End>2026-12-01T10:00:00Z</t:End>"
 INVITED = (
     f"<t:RequiredAttendees><t:Attendee><t:Mailbox><t:EmailAddress>{BOB[0]}</t:EmailAddress></t:Mailbox></t:Attendee>"
@@ -205,6 +208,28 @@ def test_a_pipe_is_read(office: Office, monkeypatch: pytest.MonkeyPatch) -> None
     meeting = office.meeting()
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(office.letter().read_bytes())))
     assert office.run("accept", "-").code == 0
+    assert office.answer(meeting) == "Accept"
+
+
+@needs("neomutt")
+@needs("tmux")
+def test_neomutt_shows_an_invitation_and_answers_it_with_two_keys(office: Office) -> None:
+    meeting = office.meeting()
+    inbox = office.home / "Mail/INBOX"
+    for name in ("cur", "new", "tmp"):
+        (inbox / name).mkdir(parents=True)
+    (inbox / "cur/1:2,S").write_bytes(office.letter().read_bytes().replace(b"\r\n", b"\n"))
+    program = office.home / "bin/ews-bridge"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\ncd {CONTRIB.parent}\nexec {sys.executable} -m ews_bridge "$@"\n')
+    program.chmod(0o755)
+    (office.home / ".mailcap").write_text((CONTRIB / "mailcap").read_text())
+    shell = f"env PATH={program.parent}:$PATH neomutt -n -F {CONTRIB / 'muttrc-invitations'}"
+    shown = on_screen(office.cli, f"{shell} -e 'push <display-message>' -f {inbox}", "Invitation:", "qx")
+    assert "Where:      Attic" in shown
+    assert office.answer(meeting) != "Accept"
+    said = on_screen(office.cli, f"{shell} -e 'push ,a' -f {inbox}", "Press any key", "qx")
+    assert "accepted, the organizer is told" in said
     assert office.answer(meeting) == "Accept"
 
 
