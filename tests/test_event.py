@@ -682,6 +682,22 @@ def test_an_occurrence_that_would_pass_another_is_refused(desk: Desk, days: tupl
         desk.form.changes(desk.snapshot(ident), moved_days(*days))
 
 
+@pytest.mark.parametrize(
+    "line", ["LOCATION:Here", "ATTENDEE:mailto:bob@example.test", "CATEGORIES:x", "DESCRIPTION:More", "X-A:1"]
+)
+def test_what_a_series_gains_its_changed_occurrences_need_not_have(desk: Desk, line: str) -> None:
+    other = ("BEGIN:VEVENT", "UID:s", "RECURRENCE-ID;TZID=Europe/Berlin:20261019T090000", "SUMMARY:Standup")
+    when = ("DTSTART;TZID=Europe/Berlin:20261019T090000", "DTEND;TZID=Europe/Berlin:20261019T093000", "END:VEVENT")
+    wanted = calendar("BEGIN:VEVENT", "UID:s", *WEEKLY, line, "END:VEVENT", *other, *when)
+    for before in (
+        event(*WEEKLY, uid="s"),
+        calendar("BEGIN:VEVENT", "UID:s", *WEEKLY, "END:VEVENT", *other, "PRIORITY:1", *when),
+    ):
+        ident = desk.put(before)
+        desk.edit(ident, wanted)
+        assert desk.meaning(desk.file(ident)) == desk.meaning(wanted)
+
+
 def test_an_occurrence_that_is_no_longer_mentioned_is_as_its_series_has_it(desk: Desk) -> None:
     ident = desk.put(SERIES)
     text = desk.file(ident).decode()
