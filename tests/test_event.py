@@ -117,8 +117,10 @@ def test_a_zone_that_the_server_calls_otherwise_comes_back_by_its_own_name(desk:
 def test_when_another_client_moves_it_to_another_zone_that_wins(desk: Desk) -> None:
     ident = desk.put(event("DTSTART;TZID=Europe/Vienna:20261012T090000", "DTEND;TZID=Europe/Vienna:20261012T093000"))
     zone = '<t:StartTimeZone Id="Tokyo Standard Time"/>'
-    desk.update(asking.item_id(ident), set_field("calendar:StartTimeZone", zone, "CalendarItem"))
-    assert "DTSTART;TZID=Asia/Tokyo:20261012T160000" in lines(desk.file(ident))
+    start = "<t:Start>2026-10-12T06:00:00Z</t:Start>"
+    updates = (set_field("calendar:StartTimeZone", zone, "CalendarItem"), set_field("calendar:Start", start, "CalendarItem"))
+    desk.update(asking.item_id(ident), "".join(updates))
+    assert "DTSTART;TZID=Asia/Tokyo:20261012T150000" in lines(desk.file(ident))
 
 
 def test_a_moment_in_a_zone_that_exchange_does_not_have_keeps_it(desk: Desk) -> None:
