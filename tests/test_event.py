@@ -567,12 +567,18 @@ def test_only_the_changed_field_is_written(desk: Desk, old: str, new: str, touch
     assert paths(updates) == touched
 
 
-def test_a_change_of_the_time_is_written_as_a_whole(desk: Desk) -> None:
+def test_times_are_written_together(desk: Desk) -> None:
     _, updates, out = edited(desk, event(*BERLIN), ("T093000", "T100000"))
-    assert set(paths(updates)) == {
-        f"calendar:{name}" for name in ("StartTimeZone", "EndTimeZone", "Start", "End", "IsAllDayEvent")
-    }
+    assert paths(updates) == ["calendar:Start", "calendar:End"]
     assert "DTEND;TZID=Europe/Berlin:20261012T100000" in out
+
+
+def test_a_change_of_the_zone_is_written_with_all_times(desk: Desk) -> None:
+    ident = desk.put(event(*BERLIN))
+    changes = desk.edit(ident, event(*(line.replace("Europe/Berlin", "Asia/Tokyo") for line in BERLIN)))
+    names = ("StartTimeZone", "EndTimeZone", "Start", "End", "IsAllDayEvent")
+    assert paths(changes.xml) == [f"calendar:{name}" for name in names]
+    assert "DTSTART;TZID=Asia/Tokyo:20261012T090000" in lines(desk.file(ident))
 
 
 def test_what_only_looks_different_is_no_change(desk: Desk) -> None:
