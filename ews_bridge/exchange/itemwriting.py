@@ -132,13 +132,8 @@ def _update(folder: Folder, some: Mapping[str, tuple[Entry, bytes]]) -> Results:
             yield each, looked.error
         else:
             try:
-                planned.append(
-                    _Update(
-                        each,
-                        looked,
-                        folder.form.changes(looked.snapshot, data, others(folder, folder.form.read(data).members, {})),
-                    )
-                )
+                fetched = others(folder, folder.form.read(data).members, {})
+                planned.append(_Update(each, looked, folder.form.changes(looked.snapshot, data, fetched)))
             except BadItem as error:
                 yield each, error
     written = [one for one in planned if not one.changes.xml]
