@@ -73,8 +73,8 @@ class Entry:
 
     `id` names it on that side (within its collection). `key` is the same on both sides and not always unique: the
     Message-ID, the UID, the path of a folder; "" where there is none. `revision` tells one content from another: a
-    change key or (ctime, size); "" where content never changes. `collection` is the state's number of the folder that holds it;
-    0 for folders themselves, whose place is their key.
+    change key, (ctime, size) or a digest (`is_meaning`); "" where content never changes. `collection` is the state's number of
+    the folder that holds it; 0 for folders themselves, whose place is their key.
     """
 
     id: str

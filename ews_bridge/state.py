@@ -1,4 +1,4 @@
-"""What a run remembers, in one SQLite file per account: how each item *is* on each side, and the base of the merge.
+"""What a run remembers, in one SQLite file per kind of an account: how each item *is* on each side, and the base of the merge.
 
 The home of sqlite3. Every method is one transaction, durable when it returns (synchronous=FULL). Nothing here decides: the
 planner reads rows that differ and the applier writes back what came of it. The tables are in `tables.py`.
