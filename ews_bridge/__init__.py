@@ -10,9 +10,9 @@ The four promises, in this order:
 
 Words: an *account* is one mailbox. A *kind* is its mail, its calendars, its contacts or its tasks: each has a state, trees and
 stores of its own, and all have one engine. A *collection* is one Exchange folder and its directory. *Local* and *remote* are
-the two *sides*. A *store* reads and writes one side of one collection. An *entry* is one side's view of one item, without its content;
-its *id* names it there, its *key* on both sides, its *revision* tells one content from another. A *link* is both views when
-last in agreement. A *cursor* says how far a listing came.
+the two *sides*. A *store* reads and writes one side of one collection. An *entry* is one side's view of one item, without its
+content; its *id* names it there, its *key* on both sides, its *revision* tells one content from another. A *link* is both views
+when last in agreement. A *cursor* says how far a listing came.
 
 One sync of one kind (`onekind.py`; `sync.py` goes through those of an account):
 

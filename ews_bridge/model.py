@@ -126,7 +126,8 @@ class Said:
 
     `members`: the UIDs of the items that it refers to, as a group of contacts does. `ended`: when it was over for good (a task
     completed, a series run out), in seconds since the epoch; 0: it is not, or never. What ended long ago may be left out of the
-    window that the settings call `since`.
+    window that the settings call `since`. `alone`: it holds occurrences whose series is not there (somebody was invited to them
+    alone); all of one UID in a folder are one file.
     """
 
     uid: str
@@ -134,6 +135,7 @@ class Said:
     label: str
     ended: int = 0
     members: tuple[str, ...] = ()
+    alone: bool = False
 
     @property
     def revision(self) -> str:

@@ -99,7 +99,8 @@ def _adopt(db: sqlite3.Connection) -> int:
             WHERE NOT (a.linked AND a.local_here AND a.remote_here)
               AND NOT a.linked AND a.local_here AND NOT a.remote_here
               AND NOT b.linked AND b.remote_here AND NOT b.local_here
-              AND a.local_key != '' AND (a.sent = 0 OR b.sent = 0 OR a.sent = b.sent OR a.local_collection = ?)
+              AND a.local_key != ''
+              AND (a.sent = 0 OR b.sent = 0 OR a.sent = b.sent OR a.local_collection = ? OR b.remote_revision LIKE '=%')
             ORDER BY (a.local_revision = b.remote_revision) DESC, (a.sent = b.sent AND a.sent != 0) DESC,
                      (a.label = b.label) DESC, abs(a.size - b.size), a.number, b.number""",
         (sent_items(db),),
@@ -239,7 +240,8 @@ def _alike(side: Side, which: str) -> str:
     likeness = f"(a.{s}_id = b.{s}_id) + (a.{s}_place != '' AND a.{s}_place = b.{s}_place)"
     halves = (
         f"""SELECT a.number AS old, b.number AS new, {likeness} AS likeness FROM item a CROSS JOIN {same} AND {new}
-            AND (a.sent = 0 OR b.sent = 0 OR a.sent = b.sent) AND (a.{s}_revision = '') = (b.{s}_revision = '')
+            AND (a.sent = 0 OR b.sent = 0 OR a.sent = b.sent OR b.{s}_revision LIKE '=%')
+            AND (a.{s}_revision = '') = (b.{s}_revision = '')
             WHERE {which}"""
         for same in (by_key, by_place)
     )
