@@ -188,7 +188,12 @@ RULES = (
         machine=False,
     ),
     # what is one item
-    Rule("a move is confirmed by the date", "pairing.py", "(a.sent = 0 OR b.sent = 0 OR a.sent = b.sent) AND (a.{s}", "(a.{s}"),
+    Rule(
+        "a move is confirmed by the date",
+        "pairing.py",
+        "(a.sent = 0 OR b.sent = 0 OR a.sent = b.sent OR b.{s}_revision LIKE '=%')",
+        "TRUE",
+    ),
     Rule(
         "a move is confirmed by the key",
         "pairing.py",
@@ -205,7 +210,7 @@ RULES = (
     Rule(
         "adoption is confirmed by the date",
         "pairing.py",
-        "(a.sent = 0 OR b.sent = 0 OR a.sent = b.sent OR a.local_collection = ?)",
+        "(a.sent = 0 OR b.sent = 0 OR a.sent = b.sent OR a.local_collection = ? OR b.remote_revision LIKE '=%')",
         "? > -2",
         machine=False,
     ),
