@@ -57,6 +57,7 @@ def _remove(folder: Folder, ident: str) -> None:
 
 
 def create(folder: Folder, items: Iterable[tuple[Entry, New]]) -> Results:
+    """As in `Store.create`. What refers to others that are still on their way up (a list of contacts) is `Stale`: it waits."""
     unfit: list[tuple[Entry, Failed]] = []
     going: dict[str, Changes] = {}
 
@@ -65,7 +66,7 @@ def create(folder: Folder, items: Iterable[tuple[Entry, New]]) -> Results:
             try:
                 data = b"".join(new.content.pieces())
                 name, changes = folder.form.creation(data, itemwriting.others(folder, data))
-            except (Stale, BadItem) as error:  # the other side could not read it to its end, what it refers to is not there yet
+            except (Stale, BadItem) as error:
                 unfit.append((source, error))
                 continue
             marks = asking.extended(asking.TOKEN, new.token)

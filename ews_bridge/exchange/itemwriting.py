@@ -91,7 +91,7 @@ def after(folder: Folder, entries: Mapping[str, Entry]) -> Results:
 
 
 def others(folder: Folder, data: bytes) -> dict[str, etree._Element]:
-    """The items that a file refers to, by their UIDs, as far as the server has them; `Stale` while some are on their way up."""
+    """The items that a file refers to, by their UIDs, as far as the server has them. `Stale`: some are on their way up."""
     ids = folder.ids(folder.form.read(data).members)
     looked = snapshots.look(folder.connection, folder.form, list(ids.values()))
     return {seen.said.uid: seen.snapshot.element for _, seen in looked if isinstance(seen, snapshots.Seen)}
