@@ -348,6 +348,7 @@ def _finish(run: Run, began: float, in_the_way: list[Failure]) -> None:
         for row in folder_trees.leaving(run.state, run.mail.folders):
             run.progress.step(f"forget {row.local.key if row.local else ''}: no longer synced, its files go to the trash")
         return
+    run.report.notes.extend(run.remote.odd_dates())
     folder_trees.delete(_folder_job(run), run.report)
     run.report.failures += folder_trees.converge(_folder_job(run), run.report) if in_the_way else []
     for row in folder_trees.leaving(run.state, run.mail.folders) if Side.LOCAL in run.options.writes else ():

@@ -1,5 +1,8 @@
 """New items in an Exchange folder (`folder.ExchangeFolder`), and finding by token those that we made before.
 
+What comes into Sent Items is made elsewhere and moved there: many servers give what is created there the present as its
+dates, and keep those of what is moved. Dates are read back, for some servers keep none.
+
 A creation is sent once. Where the server refuses a request as a whole, our tokens tell which of its items were made all the
 same, and only the others are sent again; where the outcome is unknown (`faults.Lost`), the journal's `recover` looks later.
 """
@@ -54,6 +57,14 @@ NO_FOLDER = frozenset({"ErrorFolderNotFound", "ErrorSavedItemFolderNotFound", "E
 FULL = frozenset({"ErrorNotEnoughMemory", "ErrorQuotaExceeded"})
 
 
+@dataclass(slots=True)
+class Dates:
+    """Whether a folder keeps the dates that its items were created with: how many were looked at, and how many had others."""
+
+    seen: int = 0
+    odd: int = 0
+
+
 class Folder(Protocol):
     """What is needed of the folder."""
 
@@ -76,6 +87,12 @@ class Folder(Protocol):
     def collection(self) -> int: ...
 
     @property
+    def staging(self) -> str: ...
+
+    @property
+    def dates(self) -> Dates: ...
+
+    @property
     def tagging(self) -> Tagging | None: ...
 
     @property
@@ -85,10 +102,23 @@ class Folder(Protocol):
 
 
 def find(folder: Folder, tokens: Sequence[str]) -> dict[str, Entry]:
-    """The items in the folder that carry these tokens; of several with one token the oldest."""
+    """The items in the folder that carry these tokens; of several with one token the oldest. Those that were on their way into it
+    are brought there.
+    """
+    found = _find(folder, folder.id, tokens)
+    rest = [token for token in tokens if token not in found] if folder.staging else []
+    staged = {token: entry for token, entry in _find(folder, folder.staging, rest).items() if Flag.DRAFT not in entry.flags}
+    if staged:
+        for entry, result in _into_place(folder, [(entry, entry) for entry in staged.values()]):
+            if isinstance(result, Entry):
+                found[entry.hints.token] = result
+    return found
+
+
+def _find(folder: Folder, where: str, tokens: Sequence[str]) -> dict[str, Entry]:
     found: dict[str, Entry] = {}
     for start in range(0, len(tokens), FIND_TOKENS):
-        operation = asking.find_by_tokens(folder.id, tokens[start : start + FIND_TOKENS], folder.entry_fields)
+        operation = asking.find_by_tokens(where, tokens[start : start + FIND_TOKENS], folder.entry_fields)
         answer = bulk.single(folder.connection, operation, repeat=True).element
         for items in answer.iter(f"{{{soap.TYPES}}}Items"):
             for element in items:
@@ -108,6 +138,8 @@ class _Draft:
     xml: bytes
     size: int
     tags: Tags
+    sent: float
+    received: float
 
 
 def create(folder: Folder, items: Iterable[tuple[Entry, New]]) -> Results:
@@ -131,14 +163,67 @@ def create(folder: Folder, items: Iterable[tuple[Entry, New]]) -> Results:
 
 
 def _create(folder: Folder, batch: Sequence[_Draft]) -> Results:
+    made: list[tuple[Entry, Entry]] = []
+    for source, result in _through_staging(folder, batch) if folder.staging else _made(folder, batch):
+        made += [(source, result)] if isinstance(result, Entry) else []
+        yield source, result
+    # Of other folders one batch tells.
+    if made and (folder.staging or not folder.dates.seen):
+        _look_at_dates(folder, batch, made)
+
+
+def _through_staging(folder: Folder, batch: Sequence[_Draft]) -> Results:
+    made: list[tuple[Entry, Entry]] = []
+    for source, result in _made(folder, batch):
+        if isinstance(result, Entry):
+            made.append((source, result))
+        else:
+            yield source, result
+    if made:
+        yield from _into_place(folder, made)
+
+
+def _into_place(folder: Folder, made: Sequence[tuple[Entry, Entry]]) -> Results:
+    """From where it was made into the folder. What cannot be moved now stays there: `find` moves it in the next run."""
+    operation = asking.move_items([entry.id for _, entry in made], asking.folder_id(folder.id))
+    answers = bulk.call(folder.connection, operation, repeat=False)
+    if len(answers) != len(made):
+        raise faults.Lost(f"the server answered {len(answers)} of {len(made)} items that were moved")
+    failed: Unavailable | None = None
+    for (source, entry), answer in zip(made, answers, strict=True):
+        ident, _ = new_id(answer)
+        if answer.ok and ident:
+            yield source, replace(entry, id=ident)
+        elif answer.code in bulk.GONE:
+            yield source, Stale(f"{name_of(source)} was removed while it was uploaded")
+        else:
+            failed = Unavailable(f"{name_of(source)} was uploaded and cannot be moved to its folder: {answer.why()}")
+    if failed:
+        raise failed
+
+
+def _look_at_dates(folder: Folder, batch: Sequence[_Draft], made: Sequence[tuple[Entry, Entry]]) -> None:
+    wanted = {one.source.id: (one.sent, one.received) for one in batch}
+    refs = [(entry.id, 0) for _, entry in made]
+    for position, result in bulk.get_items(folder.connection, refs, asking.TIME_FIELDS, mime=False):
+        if isinstance(result, bulk.Got):
+            sent, received = wanted[made[position][0].id]
+            there = [mail.seconds(soap.text(result.element, name)) for name in ("DateTimeSent", "DateTimeReceived")]
+            kept = all(not want or abs(want - have) < 2 for want, have in zip((sent, received), there, strict=True))
+            folder.dates.seen += 1
+            folder.dates.odd += not kept
+
+
+def _made(folder: Folder, batch: Sequence[_Draft]) -> Results:
     rest = list(batch)
+    where = folder.staging or folder.id
     for attempt in range(1, TRIES + 1):
         try:
-            answers = bulk.call(folder.connection, asking.create_items(folder.id, (one.xml for one in rest)), repeat=False)
+            answers = bulk.call(folder.connection, asking.create_items(where, (one.xml for one in rest)), repeat=False)
         except (Busy, faults.Fault, faults.Lost) as error:
             if not isinstance(error, Busy) and not _is_final(error, rest):
                 raise
-            made = find(folder, [one.new.token for one in rest])
+            made = _find(folder, where, [one.new.token for one in rest])
             yield from ((one.source, made[one.new.token]) for one in rest if one.new.token in made)
             rest = [one for one in rest if one.new.token not in made]
             if rest and not isinstance(error, Busy):
@@ -188,7 +273,7 @@ def _refused(folder: Folder, rest: Sequence[_Draft], refusal: Unavailable) -> Re
     """A batch that the server does not take as a whole: one by one, to find out which it is."""
     if len(rest) > 1:
         for one in rest:
-            yield from _create(folder, [one])
+            yield from _made(folder, [one])
         return
     (one,) = rest
     if isinstance(refusal, faults.Fault) and refusal.code in NO_FOLDER:
@@ -213,10 +298,11 @@ def _encoded(tagging: Tagging | None, source: Entry, new: New) -> _Draft:
     size, mime = mime_content(chain((head,), pieces))
     # The file's time is when it was put there: a copy without its times would make old mail new.
     received = headers.received(head) or source.hints.sent or new.content.modified
+    sent = source.hints.sent or received
     categories, tags, said = tagging.creation(new.tags) if tagging else ("", "", {})
-    times = {"sent": source.hints.sent, "received": received}
-    rest = mail.creation(new.flags, new.token, **times, categories=categories, tags=tags)
-    return _Draft(source, new, b"".join((b"<t:Message>", *mime, rest.encode(), b"</t:Message>")), size, said)
+    rest = mail.creation(new.flags, new.token, sent=sent, received=received, categories=categories, tags=tags)
+    xml = b"".join((b"<t:Message>", *mime, rest.encode(), b"</t:Message>"))
+    return _Draft(source, new, xml, size, said, sent, received)
 
 
 def mime_content(pieces: Iterable[bytes]) -> tuple[int, list[bytes]]:

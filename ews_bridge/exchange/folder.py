@@ -48,7 +48,8 @@ class ExchangeFolder:
     """One folder. `sent_items`: files carry the time sent instead of the time received. `drafts`: what is made here is a draft.
     `trash`: the Deleted Items folder's id, where deleted items go; in that folder itself they become recoverable ones
     (SoftDelete). `delete_type`, where it is SoftDelete or HardDelete, is what becomes of them after that. `tagging`: the
-    mailbox's tags; None: they stay what they are, and are not looked at.
+    mailbox's tags; None: they stay what they are, and are not looked at. `staging`: the folder in which new items are made before
+    they are moved into this one; "" for none.
     """
 
     def __init__(
@@ -62,12 +63,15 @@ class ExchangeFolder:
         trash: str = "",
         delete_type: str = "MoveToDeletedItems",
         tagging: Tagging | None = None,
+        staging: str = "",
     ) -> None:
         self.connection = connection
         self.id = ident
         self.drafts = drafts
         self.trash = trash
         self.delete_type = delete_type
+        self.staging = staging
+        self.dates = creating.Dates()
         self.tagging = tagging
         self.entry_fields = asking.ENTRY_FIELDS + (tagging.fields if tagging else "")
         self._collection = collection

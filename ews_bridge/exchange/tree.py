@@ -81,6 +81,7 @@ class ExchangeTree:
         self.connection = connection
         self._delete_type = {"trash": "MoveToDeletedItems", "soft": "SoftDelete", "hard": "HardDelete"}[delete]
         self._special = dict(special or {})
+        self._opened: list[tuple[str, ExchangeFolder]] = []
         self._paths: dict[str, Entry] = {}  # by path, filled when a folder is to be made or moved
 
     def special(self) -> dict[str, str]:
@@ -148,16 +149,28 @@ class ExchangeTree:
     def open(self, entry: Entry, collection: int) -> ExchangeFolder:
         """The folder as a store."""
         special = self.special()
-        return ExchangeFolder(
+        sent_items = entry.id == special.get("sentitems")
+        folder = ExchangeFolder(
             self.connection,
             entry.id,
             collection,
-            sent_items=entry.id == special.get("sentitems"),
+            sent_items=sent_items,
+            staging=special.get("drafts", "") if sent_items else "",
             drafts=entry.id == special.get("drafts"),
             trash=special.get("deleteditems", ""),
             delete_type=self._delete_type,
             tagging=self.tagging,
         )
+        self._opened.append((entry.key, folder))
+        return folder
+
+    def odd_dates(self) -> list[str]:
+        """Of the folders opened so far: those that gave new items other dates than they came with, for people."""
+        return [
+            f"{path}: {folder.dates.odd} of {folder.dates.seen} new messages looked at have other dates on the server"
+            for path, folder in self._opened
+            if folder.dates.odd
+        ]
 
     # ---- changes of folders
 

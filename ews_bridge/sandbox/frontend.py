@@ -139,6 +139,7 @@ class Sandbox:
             version=request.version,
             impersonated=request.impersonated is not None,
             time_zone=request.time_zone,
+            stamps="*" if self.quirks.stamp_everywhere else "sentitems" if self.quirks.stamp_sent_items else "",
         )
         response = operation(call, request.element)
         if self.quirks.ignore_commit_time:
