@@ -201,6 +201,18 @@ def test_places_that_differ_when_an_item_comes_are_made_alike() -> None:
     assert tagged(bench) == [frozenset("ab")] * 3
 
 
+def test_a_place_that_is_new_takes_no_tag_away() -> None:
+    bench = Bench()
+    bench.remote.places = ("akonadi",)
+    _, there = both(bench)
+    bench.remote.set_tags(there, {"akonadi": frozenset("a")})
+    bench.settle_down()
+    bench.remote.places = ("akonadi", "categories")
+    bench.remote.change(there, tags={"akonadi": frozenset("a"), "categories": frozenset()})
+    bench.settle_down()
+    assert tagged(bench) == [frozenset("a")] * 3
+
+
 def test_what_a_file_says_when_it_is_first_looked_at_goes_nowhere() -> None:
     bench = Bench()
     bench.local.places = bench.remote.places = ()
