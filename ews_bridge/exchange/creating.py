@@ -1,8 +1,5 @@
 """New items in an Exchange folder (`folder.ExchangeFolder`), and finding by token those that we made before.
 
-What comes into Sent Items is made elsewhere and moved there: many servers give what is created there the present as its
-dates, and keep those of what is moved. Dates are read back, for some servers keep none.
-
 A creation is sent once. Where the server refuses a request as a whole, our tokens tell which of its items were made all the
 same, and only the others are sent again; where the outcome is unknown (`faults.Lost`), the journal's `recover` looks later.
 """
@@ -13,14 +10,11 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
-from dataclasses import replace
-from itertools import chain
 from typing import Protocol
 
 import pybase64
 from lxml import etree
 
-from ews_bridge import headers
 from ews_bridge.errors import BadItem
 from ews_bridge.errors import Busy
 from ews_bridge.errors import Stale
@@ -33,10 +27,6 @@ from ews_bridge.exchange import soap
 from ews_bridge.exchange.session import Connection
 from ews_bridge.exchange.tagging import Tagging
 from ews_bridge.model import Entry
-from ews_bridge.model import Flag
-from ews_bridge.model import Hints
-from ews_bridge.model import New
-from ews_bridge.model import Tags
 from ews_bridge.store import Failed
 
 Results = Iterator[tuple[Entry, Entry | Failed]]
@@ -65,14 +55,21 @@ class Dates:
     odd: int = 0
 
 
-class Folder(Protocol):
-    """What is needed of the folder."""
+class Place(Protocol):
+    """What is needed of any folder."""
 
     @property
     def connection(self) -> Connection: ...
 
     @property
     def id(self) -> str: ...
+
+    @property
+    def collection(self) -> int: ...
+
+
+class Folder(Place, Protocol):
+    """What is needed of a folder of mail."""
 
     @property
     def drafts(self) -> bool: ...
@@ -84,7 +81,7 @@ class Folder(Protocol):
     def delete_type(self) -> str: ...
 
     @property
-    def collection(self) -> int: ...
+    def tagging(self) -> Tagging | None: ...
 
     @property
     def staging(self) -> str: ...
@@ -93,67 +90,43 @@ class Folder(Protocol):
     def dates(self) -> Dates: ...
 
     @property
-    def tagging(self) -> Tagging | None: ...
-
-    @property
     def entry_fields(self) -> str: ...
 
     def entry(self, element: etree._Element) -> Entry: ...
 
 
-def find(folder: Folder, tokens: Sequence[str]) -> dict[str, Entry]:
-    """The items in the folder that carry these tokens; of several with one token the oldest. Those that were on their way into it
-    are brought there.
-    """
-    found = _find(folder, folder.id, tokens)
-    rest = [token for token in tokens if token not in found] if folder.staging else []
-    staged = {token: entry for token, entry in _find(folder, folder.staging, rest).items() if Flag.DRAFT not in entry.flags}
-    if staged:
-        for entry, result in _into_place(folder, [(entry, entry) for entry in staged.values()]):
-            if isinstance(result, Entry):
-                found[entry.hints.token] = result
-    return found
-
-
-def _find(folder: Folder, where: str, tokens: Sequence[str]) -> dict[str, Entry]:
-    found: dict[str, Entry] = {}
+def elements(folder: Place, tokens: Sequence[str], fields: str) -> dict[str, etree._Element]:
+    """The items in the folder that carry these tokens, with `fields`, to which the token belongs; of several the oldest."""
+    found: dict[str, etree._Element] = {}
     for start in range(0, len(tokens), FIND_TOKENS):
-        operation = asking.find_by_tokens(where, tokens[start : start + FIND_TOKENS], folder.entry_fields)
+        operation = asking.find_by_tokens(folder.id, tokens[start : start + FIND_TOKENS], fields)
         answer = bulk.single(folder.connection, operation, repeat=True).element
         for items in answer.iter(f"{{{soap.TYPES}}}Items"):
             for element in items:
-                entry = folder.entry(element)
                 # A server that ignores the restriction must not make us take another's item for ours.
-                if entry.hints.token in tokens:
-                    found.setdefault(entry.hints.token, entry)
+                if (token := mail.token(element)) in tokens:
+                    found.setdefault(token, element)
     return found
 
 
 @dataclass(frozen=True, slots=True)
-class _Draft:
-    """An item on its way up: where it comes from, what it is, and the XML."""
+class Draft:
+    """An item on its way up: where it comes from, its token, the XML, and the bytes that it weighs."""
 
     source: Entry
-    new: New
+    token: str
     xml: bytes
     size: int
-    tags: Tags
-    sent: float
-    received: float
 
 
-def create(folder: Folder, items: Iterable[tuple[Entry, New]]) -> Results:
-    """What comes into the Drafts folder is a draft: mutt does not mark those that it postpones, and Outlook must be able to edit
-    and send them.
-    """
-    some: list[_Draft] = []
-    for source, new in items:
-        new = replace(new, flags=new.flags | {Flag.DRAFT}) if folder.drafts else new
-        try:
-            one = _encoded(folder.tagging, source, new)
-        except (Stale, BadItem) as error:  # the other side could not read it to its end
-            yield source, error
-            continue
+#: (id, change key), or why not.
+Made = tuple[str, str] | Failed
+
+
+def send(folder: Place, drafts: Iterable[Draft]) -> Iterator[tuple[Draft, Made]]:
+    """Make these items, in batches bounded by number and bytes; exactly one result for each."""
+    some: list[Draft] = []
+    for one in drafts:
         if some and (len(some) >= CREATE_ITEMS or sum(d.size for d in some) + one.size > CREATE_BYTES):
             yield from _create(folder, some)
             some = []
@@ -162,70 +135,17 @@ def create(folder: Folder, items: Iterable[tuple[Entry, New]]) -> Results:
         yield from _create(folder, some)
 
 
-def _create(folder: Folder, batch: Sequence[_Draft]) -> Results:
-    made: list[tuple[Entry, Entry]] = []
-    for source, result in _through_staging(folder, batch) if folder.staging else _made(folder, batch):
-        made += [(source, result)] if isinstance(result, Entry) else []
-        yield source, result
-    # Of other folders one batch tells.
-    if made and (folder.staging or not folder.dates.seen):
-        _look_at_dates(folder, batch, made)
-
-
-def _through_staging(folder: Folder, batch: Sequence[_Draft]) -> Results:
-    made: list[tuple[Entry, Entry]] = []
-    for source, result in _made(folder, batch):
-        if isinstance(result, Entry):
-            made.append((source, result))
-        else:
-            yield source, result
-    if made:
-        yield from _into_place(folder, made)
-
-
-def _into_place(folder: Folder, made: Sequence[tuple[Entry, Entry]]) -> Results:
-    """From where it was made into the folder. What cannot be moved now stays there: `find` moves it in the next run."""
-    operation = asking.move_items([entry.id for _, entry in made], asking.folder_id(folder.id))
-    answers = bulk.call(folder.connection, operation, repeat=False)
-    if len(answers) != len(made):
-        raise faults.Lost(f"the server answered {len(answers)} of {len(made)} items that were moved")
-    failed: Unavailable | None = None
-    for (source, entry), answer in zip(made, answers, strict=True):
-        ident, _ = new_id(answer)
-        if answer.ok and ident:
-            yield source, replace(entry, id=ident)
-        elif answer.code in bulk.GONE:
-            yield source, Stale(f"{name_of(source)} was removed while it was uploaded")
-        else:
-            failed = Unavailable(f"{name_of(source)} was uploaded and cannot be moved to its folder: {answer.why()}")
-    if failed:
-        raise failed
-
-
-def _look_at_dates(folder: Folder, batch: Sequence[_Draft], made: Sequence[tuple[Entry, Entry]]) -> None:
-    wanted = {one.source.id: (one.sent, one.received) for one in batch}
-    refs = [(entry.id, 0) for _, entry in made]
-    for position, result in bulk.get_items(folder.connection, refs, asking.TIME_FIELDS, mime=False):
-        if isinstance(result, bulk.Got):
-            sent, received = wanted[made[position][0].id]
-            there = [mail.seconds(soap.text(result.element, name)) for name in ("DateTimeSent", "DateTimeReceived")]
-            kept = all(not want or abs(want - have) < 2 for want, have in zip((sent, received), there, strict=True))
-            folder.dates.seen += 1
-            folder.dates.odd += not kept
-
-
-def _made(folder: Folder, batch: Sequence[_Draft]) -> Results:
+def _create(folder: Place, batch: Sequence[Draft]) -> Iterator[tuple[Draft, Made]]:
     rest = list(batch)
-    where = folder.staging or folder.id
     for attempt in range(1, TRIES + 1):
         try:
-            answers = bulk.call(folder.connection, asking.create_items(where, (one.xml for one in rest)), repeat=False)
+            answers = bulk.call(folder.connection, asking.create_items(folder.id, (one.xml for one in rest)), repeat=False)
         except (Busy, faults.Fault, faults.Lost) as error:
             if not isinstance(error, Busy) and not _is_final(error, rest):
                 raise
-            made = _find(folder, where, [one.new.token for one in rest])
-            yield from ((one.source, made[one.new.token]) for one in rest if one.new.token in made)
-            rest = [one for one in rest if one.new.token not in made]
+            made = elements(folder, [one.token for one in rest], asking.TOKEN)
+            yield from ((one, _id_of(made[one.token])) for one in rest if one.token in made)
+            rest = [one for one in rest if one.token not in made]
             if rest and not isinstance(error, Busy):
                 yield from _refused(folder, rest, error)
                 return
@@ -235,7 +155,7 @@ def _made(folder: Folder, batch: Sequence[_Draft]) -> Results:
             if len(answers) != len(rest):
                 raise faults.Lost(f"the server answered {len(answers)} of {len(rest)} new items")
             later = [one for one, answer in zip(rest, answers, strict=True) if not answer.ok and answer.code in PASSING]
-            yield from _results(folder, rest, answers)
+            yield from _results(rest, answers)
             rest = later
             if rest and attempt == TRIES:
                 raise Unavailable(f"the server does not take {name_of(rest[0].source)} now")
@@ -243,66 +163,51 @@ def _made(folder: Folder, batch: Sequence[_Draft]) -> Results:
             return
 
 
-def _is_final(error: Unavailable, rest: Sequence[_Draft]) -> bool:
+def _id_of(element: etree._Element) -> tuple[str, str]:
+    return soap.attribute(element, "ItemId", "Id"), soap.attribute(element, "ItemId", "ChangeKey")
+
+
+def _is_final(error: Unavailable, rest: Sequence[Draft]) -> bool:
     """Whether the server will not carry the request out later: it said no, or hung up on a body too large for it to read."""
     if isinstance(error, faults.Fault):
         return error.code not in PASSING
     return isinstance(error, faults.Lost) and error.reached and len(rest) == 1 and rest[0].size > LARGE
 
 
-def _results(folder: Folder, batch: Sequence[_Draft], answers: Sequence[soap.Message]) -> Results:
+def _results(batch: Sequence[Draft], answers: Sequence[soap.Message]) -> Iterator[tuple[Draft, Made]]:
     """What became of each; what is to be sent again is left out. A full mailbox is raised after the others are told."""
     full: Unavailable | None = None
     for one, answer in zip(batch, answers, strict=True):
         ident, key = new_id(answer)
         if answer.ok and ident:
-            yield one.source, _entry(folder, one, ident, key)
+            yield one, (ident, key)
         elif answer.ok:
             full = faults.Lost("the server created an item and did not say which")
         elif answer.code in FULL:
             full = faults.fault(answer.code, answer.text)
         elif answer.code in NO_FOLDER:
-            yield one.source, Stale(f"{name_of(one.source)} cannot be uploaded: its folder is no longer on the server")
+            yield one, Stale(f"{name_of(one.source)} cannot be uploaded: its folder is no longer on the server")
         elif answer.code not in PASSING:
-            yield one.source, BadItem(f"{name_of(one.source)} cannot be uploaded: {answer.why()}")
+            yield one, BadItem(f"{name_of(one.source)} cannot be uploaded: {answer.why()}")
     if full:
         raise full
 
 
-def _refused(folder: Folder, rest: Sequence[_Draft], refusal: Unavailable) -> Results:
+def _refused(folder: Place, rest: Sequence[Draft], refusal: Unavailable) -> Iterator[tuple[Draft, Made]]:
     """A batch that the server does not take as a whole: one by one, to find out which it is."""
     if len(rest) > 1:
         for one in rest:
-            yield from _made(folder, [one])
+            yield from _create(folder, [one])
         return
     (one,) = rest
     if isinstance(refusal, faults.Fault) and refusal.code in NO_FOLDER:
-        yield one.source, Stale(f"{name_of(one.source)} cannot be uploaded: its folder is no longer on the server")
+        yield one, Stale(f"{name_of(one.source)} cannot be uploaded: its folder is no longer on the server")
         return
     if isinstance(refusal, faults.Lost) and not folder.connection.answers():
         raise refusal
     # IIS says 404 to what is beyond its limit (404.13), or hangs up.
     hint = "the message is probably larger than the server takes" if one.size > LARGE else refusal.hint
-    yield one.source, BadItem(f"{name_of(one.source)} cannot be uploaded: {refusal}", hint=hint)
-
-
-def _entry(folder: Folder, one: _Draft, ident: str, key: str) -> Entry:
-    flags = one.new.flags - {Flag.TRASHED}
-    hints = Hints(token=one.new.token, size=one.size, sent=one.source.hints.sent, label=one.source.hints.label)
-    return Entry(ident, one.new.key, key if Flag.DRAFT in flags else "", flags, folder.collection, hints, one.tags)
-
-
-def _encoded(tagging: Tagging | None, source: Entry, new: New) -> _Draft:
-    pieces = new.content.pieces()
-    head = next(pieces, b"")
-    size, mime = mime_content(chain((head,), pieces))
-    # The file's time is when it was put there: a copy without its times would make old mail new.
-    received = headers.received(head) or source.hints.sent or new.content.modified
-    sent = source.hints.sent or received
-    categories, tags, said = tagging.creation(new.tags) if tagging else ("", "", {})
-    rest = mail.creation(new.flags, new.token, sent=sent, received=received, categories=categories, tags=tags)
-    xml = b"".join((b"<t:Message>", *mime, rest.encode(), b"</t:Message>"))
-    return _Draft(source, new, xml, size, said, sent, received)
+    yield one, BadItem(f"{name_of(one.source)} cannot be uploaded: {refusal}", hint=hint)
 
 
 def mime_content(pieces: Iterable[bytes]) -> tuple[int, list[bytes]]:

@@ -118,6 +118,11 @@ class Quirks:
     stamp_sent_items: bool = False  # what is created in Sent Items was sent and received now, whatever was said
     stamp_everywhere: bool = False  # the same in all folders
 
+    @property
+    def stamps(self) -> str:
+        """See `Call.stamps`."""
+        return "*" if self.stamp_everywhere else "sentitems" if self.stamp_sent_items else ""
+
 
 @dataclass(slots=True)
 class Stats:

@@ -31,6 +31,7 @@ from .faults import Quirks
 from .faults import Stats
 from .grammar import check
 from .operations import OPERATIONS
+from .operations import perform
 from .operations.call import Call
 from .world import Mailbox
 from .world import World
@@ -133,15 +134,9 @@ class Sandbox:
         user = self._impersonate(request.impersonated, mailbox)
         if self.quirks.hierarchy_500 and faults.is_rich_hierarchy_sync(request.element):
             raise RequestFault("ErrorInternalServerError", "An internal server error occurred.")
-        call = Call(
-            world=self.world,
-            user=user,
-            version=request.version,
-            impersonated=request.impersonated is not None,
-            time_zone=request.time_zone,
-            stamps="*" if self.quirks.stamp_everywhere else "sentitems" if self.quirks.stamp_sent_items else "",
-        )
-        response = operation(call, request.element)
+        call = Call(self.world, user, request.version, time_zone=request.time_zone, stamps=self.quirks.stamps)
+        call.impersonated = request.impersonated is not None
+        response = perform(operation, call, request.element)
         if self.quirks.ignore_commit_time:
             faults.without_commit_time(response)
         return response

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from .. import appointments
+from .. import occurrences
+from .. import people
+from .. import properties
 from .. import query
+from ..contacts import DISPLAY_NAME
 from ..errors import ItemError
+from ..mapi import parse_time
 from ..markup import Element
 from ..markup import children
 from ..markup import m
@@ -18,6 +24,9 @@ from .call import Call
 from .replies import Answer
 from .targets import folder_of
 from .targets import item_of
+
+# Two years, with the days that leap years add.
+WIDEST_VIEW = 2 * 366 * 86_400
 
 
 def get_item(call: Call, request: Element) -> Element:
@@ -52,6 +61,10 @@ def find_item(call: Call, request: Element) -> Element:
 
 def _find_in(call: Call, folder: Folder, request: Element, answer: Answer) -> None:
     shape = item_shape(request.find(m("ItemShape")), brief=True)
+    view = request.find(m("CalendarView"))
+    if view is not None:
+        _view(folder, view, request, shape, answer)
+        return
     wanted = query.restriction(request.find(m("Restriction")))
     words = request.findtext(m("QueryString"))
     found: list[Item] = list(folder.items.values())
@@ -62,10 +75,50 @@ def _find_in(call: Call, folder: Folder, request: Element, answer: Answer) -> No
     if words:
         matches = query.query(words)
         found = [item for item in found if matches(item)]
+    names, order = request.find(m("ContactsView")), request.find(m("SortOrder"))
+    if names is not None:
+        found = _between(found, names)
     page = Page.of_request(request, "Item")
-    chosen = page.cut(query.sort(found, request.find(m("SortOrder"))))
+    chosen = page.cut(found if names is not None and order is None else query.sort(found, order))
     root = put(answer.success(), m("RootFolder"))
     page.describe(root)
     into = put(root, t("Items"))
     for item in chosen:
+        shape.paint(into, item)
+
+
+def _between(found: list[Item], view: Element) -> list[Item]:
+    """ContactsView: the contacts and lists whose names lie between two, in the order of their names."""
+    first, last = (people.folded(view.get(name) or "") for name in ("InitialName", "FinalName"))
+    named = sorted((people.folded(properties.text(item, DISPLAY_NAME)), item.key, item) for item in found)
+    chosen = [item for name, _, item in named if first <= name and (not last or name <= last)]
+    return chosen[: int(view.get("MaxEntriesReturned") or len(chosen))]
+
+
+def _view(folder: Folder, view: Element, request: Element, shape: ItemShape, answer: Answer) -> None:
+    """A CalendarView: single items and occurrences, no series, in the order of their begin.
+
+    ItemError: ErrorCalendarFolderIsInvalidForCalendarView, ErrorInvalidOperation with a restriction, an order or another
+    traversal, ErrorCalendarEndDateIsEarlierThanStartDate, ErrorCalendarViewRangeTooBig.
+    """
+    if not folder.folder_class.startswith("IPF.Appointment"):
+        raise ItemError("ErrorCalendarFolderIsInvalidForCalendarView")
+    others = (m("Restriction"), m("SortOrder"), m("GroupBy"), m("QueryString"))
+    if request.get("Traversal") != "Shallow" or any(request.find(tag) is not None for tag in others):
+        raise ItemError("ErrorInvalidOperation")
+    begin, end = parse_time(view.get("StartDate") or ""), parse_time(view.get("EndDate") or "")
+    if end < begin:
+        raise ItemError("ErrorCalendarEndDateIsEarlierThanStartDate")
+    if end - begin > WIDEST_VIEW:
+        raise ItemError("ErrorCalendarViewRangeTooBig")
+    most = int(view.get("MaxEntriesReturned") or query.LIMIT)
+    if most <= 0:
+        raise ItemError("ErrorInvalidPagingMaxRows")
+    found = [one for item in folder.items.values() if item.kind == "CalendarItem" for one in occurrences.within(item, begin, end)]
+    found.sort(key=lambda one: (appointments.moment(one, appointments.START), one.key))
+    root = put(answer.success(), m("RootFolder"))
+    root.set("TotalItemsInView", str(len(found)))
+    root.set("IncludesLastItemInRange", "true" if len(found) <= most else "false")
+    into = put(root, t("Items"))
+    for item in found[:most]:
         shape.paint(into, item)
