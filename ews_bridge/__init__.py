@@ -38,6 +38,9 @@ The folders themselves are a collection, too (`folders.py`), made alike before w
 * Same content is not same bytes: Exchange renders mail anew. Nothing is transferred again because a rendering differs. The
   revision of an event, contact or task is a digest of what it says, on both sides.
 
+Tags are kept in places (in the file, in Akonadi's property, as categories), and each place has its base: an `Entry` says what
+each shows, `plan.merge_tags` what each is to hold. A place that an entry does not name was not looked at, and nothing follows.
+
 Sending (`ews-send`, `sendmail.py`): argv → envelope → outbox, durable → one CreateItem → gone. The state of a letter says what is
 known of it, never more (`outbox.py`); an outcome that is not known is found out by the token that the server's copy carries.
 
@@ -45,13 +48,15 @@ Import order, enforced by tests/test_architecture.py; each library has one home 
 
     0  errors  model  addresses                       values and errors: no I/O
     1  plan  store  config  configfile  names         pure rules, the contract, the settings
+       tags  labels  tagconfig                        what tags are called, how a file has them, what is wanted of them
        sendargs  aliases  envelope                    sending: what was asked, who gets it
     2  state  differences  pairing  tables            SQLite
        maildir  maildir_index  mailtree  vdir  vdirtree  marker  trash  disk  headers  lock      the local side
+       maildir_tags  notmuch                          where its tags are
        outbox                                         messages on their way out
        exchange/                                      the server's side: requests, lxml
     3  batch  apply  converge  folders                steps and rounds, over stores of any kind
-    4  signin  binding  delivery  kinds  onekind  sync  overview         one account, kind by kind
+    4  signin  binding  delivery  tagsync  kinds  onekind  sync  overview  tagedit         one account, kind by kind
     5  cli/                                           click; the error boundary
        sendmail                                       ews-send, which cannot wait for click
     -  sandbox/                                       an Exchange in memory; imports nothing of ours

@@ -367,6 +367,11 @@ def _finish(run: Run, began: float, in_the_way: list[Failure]) -> None:
         for row in folder_trees.leaving(run.state, run.kind.scope):
             run.progress.step(f"forget {row.local.key if row.local else ''}: no longer synced, its files go to the trash")
         return
+    run.report.notes += [
+        f"{path}: {dates.odd} of {dates.seen} new messages looked at have other dates on the server"
+        for path, dates in run.remote.dates.items()
+        if dates.odd
+    ]
     folder_trees.delete(_folder_job(run), run.report)
     run.report.failures += folder_trees.converge(_folder_job(run), run.report) if in_the_way else []
     for row in folder_trees.leaving(run.state, run.kind.scope) if Side.LOCAL in run.options.writes else ():

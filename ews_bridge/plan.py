@@ -221,14 +221,17 @@ def merge_flags(base: Flags, local: Flags, remote: Flags) -> Flags:
 def merge_tags(link: Link, local: Entry, remote: Entry) -> tuple[Tags, Tags]:
     """What each place of both sides is to hold: what it holds, with what any other added and without what any other removed.
 
-    A place of the server that is not in the base holds nothing but news; what is on disk then is taken for agreed.
+    A place of the server that is not in the base holds nothing but news, and gets what the others of the server have; what is on
+    disk then is taken for agreed.
     """
     seen = [(link.remote.tags.get(place, frozenset()), now) for place, now in remote.tags.items()]
     seen += [(link.local.tags.get(place, now), now) for place, now in local.tags.items()]
     added = frozenset().union(*(now - base for base, now in seen))
     removed = frozenset().union(*(base - now for base, now in seen)) - added
     mine = {place: (now | added) - removed for place, now in local.tags.items()}
-    theirs = {place: (now | added) - removed for place, now in remote.tags.items()}
+    known = link.remote.tags
+    held = frozenset().union(*(base & remote.tags.get(place, base) for place, base in known.items()))
+    theirs = {place: (now | added | (now if place in known else held)) - removed for place, now in remote.tags.items()}
     return mine, theirs
 
 

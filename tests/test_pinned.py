@@ -174,6 +174,76 @@ def test_what_was_lost_here_is_fetched_again_on_demand() -> None:
     assert contents(bench.local) == contents(bench.remote) == [b"a"]
 
 
+# ---- tags
+
+
+def tagged(bench: Bench) -> list[frozenset[str]]:
+    """The tags in every place of the only item."""
+    return [names for world in (bench.local, bench.remote) for item in world.items.values() for names in item.tags.values()]
+
+
+def test_a_category_that_was_removed_does_not_come_back_from_the_other_place() -> None:
+    bench = Bench()
+    _, there = both(bench)
+    bench.remote.set_tags(there, {"akonadi": frozenset("a")})
+    bench.settle_down()
+    assert tagged(bench) == [frozenset("a")] * 3
+    bench.remote.set_tags(there, {"categories": frozenset()})
+    bench.settle_down()
+    assert tagged(bench) == [frozenset()] * 3
+
+
+def test_places_that_differ_when_an_item_comes_are_made_alike() -> None:
+    bench = Bench()
+    there = bench.remote.add(b"a", "<a>", frozenset(), 1)
+    bench.remote.set_tags(there, {"akonadi": frozenset("a"), "categories": frozenset("b")})
+    bench.settle_down()
+    assert tagged(bench) == [frozenset("ab")] * 3
+
+
+def test_a_place_that_is_new_takes_no_tag_away() -> None:
+    bench = Bench()
+    bench.remote.places = ("akonadi",)
+    _, there = both(bench)
+    bench.remote.set_tags(there, {"akonadi": frozenset("a")})
+    bench.settle_down()
+    bench.remote.places = ("akonadi", "categories")
+    bench.remote.change(there, tags={"akonadi": frozenset("a"), "categories": frozenset()})
+    bench.settle_down()
+    assert tagged(bench) == [frozenset("a")] * 3
+
+
+def test_what_a_file_says_when_it_is_first_looked_at_goes_nowhere() -> None:
+    bench = Bench()
+    bench.local.places = bench.remote.places = ()
+    both(bench)
+    bench.local.places, bench.remote.places = ("disk",), ("akonadi", "categories")
+    here, there = only(bench.local), only(bench.remote)
+    bench.local.change(here, tags={"disk": frozenset("s")})
+    bench.remote.change(there, tags={"akonadi": frozenset("a"), "categories": frozenset("a")})
+    bench.settle_down()
+    assert tagged(bench) == [frozenset("as"), frozenset("a"), frozenset("a")]
+
+
+def test_an_edit_that_is_carried_over_agrees_on_no_tags() -> None:
+    bench = Bench()
+    here, there = both(bench, draft=True)
+    bench.remote.edit(there, b"b")
+    bench.local.set_tags(here, {"disk": frozenset("a")})
+    bench.local.change(here, revision=bench.local.items[here].revision)
+    bench.settle_down()
+    assert tagged(bench) == [frozenset("a")] * 3
+
+
+def test_tagging_a_draft_is_no_edit_of_it() -> None:
+    bench = Bench(keyed=True)
+    here, there = both(bench, draft=True)
+    bench.remote.change(there, tags={"akonadi": frozenset("a"), "categories": frozenset("a")})
+    steps = bench.settle_down()
+    assert [type(step).__name__ for step in steps if type(step).__name__ != "Settle"] == ["Tag"]
+    assert bench.local.items[here].revision != "" and not bench.local.replaced and not bench.remote.replaced
+
+
 # ---- creations
 
 

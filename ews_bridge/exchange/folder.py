@@ -21,6 +21,7 @@ from ews_bridge.exchange import bulk
 from ews_bridge.exchange import creating
 from ews_bridge.exchange import faults
 from ews_bridge.exchange import mail
+from ews_bridge.exchange import mailcreating
 from ews_bridge.exchange import rebuilt
 from ews_bridge.exchange import soap
 from ews_bridge.exchange import tagwriting
@@ -48,7 +49,8 @@ class ExchangeFolder:
     """One folder. `sent_items`: files carry the time sent instead of the time received. `drafts`: what is made here is a draft.
     `trash`: the Deleted Items folder's id, where deleted items go; in that folder itself they become recoverable ones
     (SoftDelete). `delete_type`, where it is SoftDelete or HardDelete, is what becomes of them after that. `tagging`: the
-    mailbox's tags; None: they stay what they are, and are not looked at.
+    mailbox's tags; None: they stay what they are, and are not looked at. `staging`: the folder in which new items are made before
+    they are moved into this one; "" for none. `dates`: where it is noted whether new items keep theirs.
     """
 
     def __init__(
@@ -62,12 +64,16 @@ class ExchangeFolder:
         trash: str = "",
         delete_type: str = "MoveToDeletedItems",
         tagging: Tagging | None = None,
+        staging: str = "",
+        dates: creating.Dates | None = None,
     ) -> None:
         self.connection = connection
         self.id = ident
         self.drafts = drafts
         self.trash = trash
         self.delete_type = delete_type
+        self.staging = staging
+        self.dates = dates or creating.Dates()
         self.tagging = tagging
         self.entry_fields = asking.ENTRY_FIELDS + (tagging.fields if tagging else "")
         self._collection = collection
@@ -218,10 +224,10 @@ class ExchangeFolder:
 
     def find(self, token: str) -> Entry | None:
         """By our token. Of several (CopyItem copies it) the oldest."""
-        return creating.find(self, [token]).get(token)
+        return mailcreating.find(self, [token]).get(token)
 
     def create(self, items: Iterable[tuple[Entry, New]]) -> Iterator[tuple[Entry, Entry | Failed]]:
-        return creating.create(self, items)
+        return mailcreating.create(self, items)
 
     def update(self, items: Iterable[tuple[Entry, Content]]) -> Iterator[tuple[Entry, Entry | Failed]]:
         return writing.update(self, items)

@@ -23,6 +23,7 @@ from ews_bridge.exchange import bulk
 from ews_bridge.exchange import faults
 from ews_bridge.exchange import mail
 from ews_bridge.exchange import soap
+from ews_bridge.exchange.creating import Dates
 from ews_bridge.exchange.folder import ExchangeFolder
 from ews_bridge.exchange.form import Form
 from ews_bridge.exchange.items import Ids
@@ -81,7 +82,7 @@ class ExchangeTree:
 
     `special`: the answer of an earlier `special()`, so that it is asked once in the life of a mailbox. `delete`: what becomes
     of deleted mail after it was moved to Deleted Items: "trash" (it stays), "soft" or "hard". `ids`: see `ItemFolder`.
-    `tagging`: the mailbox's tags, where they are synced.
+    `tagging`: the mailbox's tags, where they are synced; `dates`: by path, see `creating.Dates`.
     """
 
     def __init__(
@@ -94,8 +95,7 @@ class ExchangeTree:
         form: Form | None = None,
         ids: Ids = lambda _: {},
     ) -> None:
-        self.tagging = tagging
-        self.connection = connection
+        self.connection, self.tagging = connection, tagging
         self._form = form
         self._class = form.folder_class if form else MAIL
         self._ids = ids
@@ -103,6 +103,7 @@ class ExchangeTree:
         self._thrown: set[str] = set()  # the folders below Deleted Items, as listed last
         self._delete_type = {"trash": "MoveToDeletedItems", "soft": "SoftDelete", "hard": "HardDelete"}[delete]
         self._special = dict(special or {})
+        self.dates: dict[str, Dates] = {}
         self._paths: dict[str, Entry] = {}  # by path, filled when a folder is to be made or moved
 
     def special(self) -> dict[str, str]:
@@ -163,12 +164,9 @@ class ExchangeTree:
 
     def counts(self) -> dict[str, tuple[int, int]]:
         """FolderId → (items, unread), as the server counts: PidTagContentCount 0x3602, PidTagContentUnreadCount 0x3603."""
-        found: dict[str, tuple[int, int]] = {}
-        for element in bulk.find_folders(self.connection, asking.STAMP_FIELDS):
-            properties = mail.extended(element)
-            items, unread = (mail.number(mail.first(properties, tag)) for tag in (0x3602, 0x3603))
-            found[soap.attribute(element, "FolderId", "Id")] = (items, unread)
-        return found
+        folders = bulk.find_folders(self.connection, asking.STAMP_FIELDS)
+        found = ((soap.attribute(each, "FolderId", "Id"), mail.extended(each)) for each in folders)
+        return {i: (mail.number(mail.first(p, 0x3602)), mail.number(mail.first(p, 0x3603))) for i, p in found}
 
     def open(self, entry: Entry, collection: int) -> Store:
         special = self.special()
@@ -180,10 +178,12 @@ class ExchangeTree:
             entry.id,
             collection,
             sent_items=entry.id == special.get("sentitems"),
+            staging=special.get("drafts", "") if entry.id == special.get("sentitems") else "",
             drafts=entry.id == special.get("drafts"),
             trash=bin_,
             delete_type=self._delete_type,
             tagging=self.tagging,
+            dates=self.dates.setdefault(entry.key, Dates()),
         )
 
     # ---- changes of folders

@@ -115,6 +115,13 @@ class Quirks:
 
     hierarchy_500: bool = False  # SyncFolderHierarchy with any shape but IdOnly: HTTP 500
     ignore_commit_time: bool = False  # no folder has 0x670A
+    stamp_sent_items: bool = False  # what is created in Sent Items was sent and received now, whatever was said
+    stamp_everywhere: bool = False  # the same in all folders
+
+    @property
+    def stamps(self) -> str:
+        """See `Call.stamps`."""
+        return "*" if self.stamp_everywhere else "sentitems" if self.stamp_sent_items else ""
 
 
 @dataclass(slots=True)

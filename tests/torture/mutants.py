@@ -158,8 +158,8 @@ RULES = (
     Rule(
         "a tag that was removed stays so",
         "plan.py",
-        "{place: (now | added) - removed for place, now in remote",
-        "{place: now | added for place, now in remote",
+        "(now if place in known else held)) - removed for",
+        "(now if place in known else held)) for",
     ),
     Rule(
         "what a file has when it comes is its sender's",

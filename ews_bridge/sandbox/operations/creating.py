@@ -98,6 +98,9 @@ def _create(call: Call, request: Element, node: Element, disposition: str | None
     if properties.DELIVERY_TIME not in item.props:
         _stamp(call, item, folder)
     item.props.pop(properties.DELIVERY_TIME, None)
+    if call.stamps in ("*", folder.distinguished or "?"):
+        item.received = call.world.time()
+        item.props[properties.SUBMIT_TIME] = ("SystemTime", item.received)
     letters = inviting.for_new(item, told)
     call.user.place(item, folder)
     inviting.send(item, letters)
