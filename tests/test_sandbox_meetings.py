@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from email import message_from_bytes
 
 import pytest
 from lxml import etree
@@ -23,6 +24,7 @@ from .test_sandbox_calendar import change
 from .test_sandbox_calendar import created
 from .test_sandbox_calendar import delete
 from .test_sandbox_calendar import get
+from .test_sandbox_calendar import ics
 from .test_sandbox_calendar import nth
 from .test_sandbox_calendar import one
 from .test_sandbox_calendar import starts
@@ -127,8 +129,15 @@ def test_a_request_is_a_message_with_a_tentative_entry_in_the_calendar(office: O
     ]
     found = request.find(t("AssociatedCalendarItemId"))
     assert found is not None and found.get("Id") == office.entry(office.bob)
-    text = office.bob.mime(item_ids(request)[0])
-    assert b"multipart/alternative" in text and b"method=REQUEST" in text
+    message = message_from_bytes(office.bob.mime(item_ids(request)[0]))
+    parts = {part.get_content_type(): part for part in message.walk()}
+    assert set(parts) == {"multipart/alternative", "text/plain", "text/calendar"}
+    text = bytes(parts["text/calendar"].get_payload(decode=True)).decode()
+    assert parts["text/calendar"].get_param("method") == "REQUEST" and "METHOD:REQUEST" in text
+    assert "ATTENDEE;ROLE=REQ-PARTICIPANT;PARTSTAT=NEEDS-ACTION;RSVP=TRUE;CN=bob" in text.replace("\r\n ", "")
+    # What a server makes of the entry itself lacks the attendees.
+    own = ics(office.alice, one(meeting))
+    assert "ORGANIZER" in own and "ATTENDEE" not in own
     entry = get(office.bob, one(office.entry(office.bob)), ALL + '<t:FieldURI FieldURI="calendar:Organizer"/>')
     assert texts(entry, "Start", "MyResponseType", "LegacyFreeBusyStatus", "AppointmentState") == [
         "2026-12-01T09:00:00Z",
