@@ -83,6 +83,11 @@ def entry(element: etree._Element, collection: int) -> Entry:
     )
 
 
+def token(element: etree._Element) -> str:
+    """Our token, "" where the item carries none."""
+    return first(extended(element), _TOKEN_NAME)
+
+
 def flags(element: etree._Element, properties: Extended) -> Flags:
     found: set[Flag] = set()
     if soap.text(element, "IsRead") == "true" or soap.name(element) not in MAIL:

@@ -24,6 +24,10 @@ from ews_bridge.exchange import faults
 from ews_bridge.exchange import mail
 from ews_bridge.exchange import soap
 from ews_bridge.exchange.folder import ExchangeFolder
+from ews_bridge.exchange.form import Form
+from ews_bridge.exchange.items import Ids
+from ews_bridge.exchange.items import ItemFolder
+from ews_bridge.exchange.items import Kept
 from ews_bridge.exchange.session import Connection
 from ews_bridge.exchange.tagging import Tagging
 from ews_bridge.model import Entry
@@ -32,9 +36,11 @@ from ews_bridge.model import Known
 from ews_bridge.model import Scan
 from ews_bridge.names import path_of
 from ews_bridge.names import unescape
+from ews_bridge.store import Store
 
+KINDS = ("calendar", "contacts", "tasks")
 #: Asked for by name; what a mailbox does not have is absent from the answer.
-DISTINGUISHED = ("msgfolderroot", "inbox", "sentitems", "drafts", "deleteditems", "junkemail", "outbox")
+DISTINGUISHED = ("msgfolderroot", "inbox", "sentitems", "drafts", "deleteditems", "junkemail", "outbox", *KINDS)
 
 #: Labels of what has no folder class of its own to go by.
 _LABELS = {
@@ -43,10 +49,13 @@ _LABELS = {
     "ContactsFolder": "IPF.Contact",
     "TasksFolder": "IPF.Task",
 }
+_ELEMENTS = {folder_class: element for element, folder_class in _LABELS.items()}
 #: Seconds in which a folder may change again without a new PidTagLocalCommitTimeMax. A time from the far future tells of a clock
 #: that went wrong once, and is as good as any.
 FRESH = 2.0
 FUTURE = 60.0
+
+MAIL = "IPF.Note"
 
 _GONE = frozenset({"ErrorFolderNotFound", "ErrorItemNotFound", "ErrorObjectNotFound"})
 
@@ -62,10 +71,16 @@ class _Node:
     component: str = ""
 
 
-class ExchangeTree:
-    """All folders. `special`: the answer of an earlier `special()`, so that it is asked once in the life of a mailbox.
+def is_of(label: str, folder_class: str) -> bool:
+    """Whether a folder with this label is of that class (PidTagContainerClass 0x3613), or of one derived from it."""
+    return label == folder_class or label.startswith(f"{folder_class}.")
 
-    `delete`: what becomes of deleted items after they were moved to Deleted Items: "trash" (they stay), "soft" or "hard".
+
+class ExchangeTree:
+    """All folders; where there is a `form`, only those of its class that are not in Deleted Items.
+
+    `special`: the answer of an earlier `special()`, so that it is asked once in the life of a mailbox. `delete`: what becomes
+    of deleted mail after it was moved to Deleted Items: "trash" (it stays), "soft" or "hard". `ids`: see `ItemFolder`.
     `tagging`: the mailbox's tags, where they are synced.
     """
 
@@ -76,9 +91,16 @@ class ExchangeTree:
         special: Mapping[str, str] | None = None,
         delete: str = "trash",
         tagging: Tagging | None = None,
+        form: Form | None = None,
+        ids: Ids = lambda _: {},
     ) -> None:
         self.tagging = tagging
         self.connection = connection
+        self._form = form
+        self._class = form.folder_class if form else MAIL
+        self._ids = ids
+        self._kept = Kept()
+        self._thrown: set[str] = set()  # the folders below Deleted Items, as listed last
         self._delete_type = {"trash": "MoveToDeletedItems", "soft": "SoftDelete", "hard": "HardDelete"}[delete]
         self._special = dict(special or {})
         self._paths: dict[str, Entry] = {}  # by path, filled when a folder is to be made or moved
@@ -102,7 +124,7 @@ class ExchangeTree:
         full one; in a full one, a folder whose parent is not there stands at the top.
         """
         self._paths = {}
-        state = cursor
+        state, lost = cursor, False
         if state:
             self.special()
             try:
@@ -112,12 +134,15 @@ class ExchangeTree:
                     yield Scan(entries, tuple(vanished), cursor=state, last=True)
                     return
             except bulk.StateLost:
-                pass
+                lost = True
         # Everything anew, the special folders first: of a mailbox that was moved or made anew, their ids are others, too.
-        self._special = {} if cursor else self._special
+        self._special = {} if cursor and (lost or not self._form) else self._special
         self.special()
         nodes, _, state = self._changes("")
-        yield Scan(self._entries(nodes), cursor=state, first=True, last=True)
+        yield Scan(tuple(filter(self._wanted, self._entries(nodes))), cursor=state, first=True, last=True)
+
+    def _wanted(self, entry: Entry) -> bool:
+        return self._form is None or (is_of(entry.hints.label, self._class) and entry.id not in self._thrown)
 
     def probe(self) -> dict[str, str]:
         """FolderId → a stamp that changes whenever anything in the folder does; "" where the server tells none.
@@ -145,16 +170,18 @@ class ExchangeTree:
             found[soap.attribute(element, "FolderId", "Id")] = (items, unread)
         return found
 
-    def open(self, entry: Entry, collection: int) -> ExchangeFolder:
-        """The folder as a store."""
+    def open(self, entry: Entry, collection: int) -> Store:
         special = self.special()
+        bin_ = special.get("deleteditems", "")
+        if self._form is not None:
+            return ItemFolder(self.connection, entry.id, collection, form=self._form, trash=bin_, kept=self._kept, ids=self._ids)
         return ExchangeFolder(
             self.connection,
             entry.id,
             collection,
             sent_items=entry.id == special.get("sentitems"),
             drafts=entry.id == special.get("drafts"),
-            trash=special.get("deleteditems", ""),
+            trash=bin_,
             delete_type=self._delete_type,
             tagging=self.tagging,
         )
@@ -162,22 +189,29 @@ class ExchangeTree:
     # ---- changes of folders
 
     def create(self, path: str) -> Entry:
-        """Make a mail folder. Its parent must be there; the folder itself may be."""
+        """Make a folder of the tree's kind. Its parent must be there; the folder itself may be."""
         parent, _, component = path.rpartition("/")
-        paths = self._listed()
-        if path in paths:
-            return paths[path]
-        operation = asking.create_folder(self._parent_id(parent), unescape(component))
+        there = self._listed().get(path)
+        if there is not None:
+            return self._own(there)
+        form = {"folder_class": self._class, "element": _ELEMENTS.get(self._class, "Folder")}
+        operation = asking.create_folder(self._parent_id(parent), unescape(component), **form)
         try:
             answer = bulk.single(self.connection, operation, repeat=False)
         except faults.Fault as error:
             self._paths = {}
-            if error.code == "ErrorFolderExists" and (there := self._same(path)):
-                return there
+            if error.code == "ErrorFolderExists" and (same := self._same(path)):
+                return self._own(same)
             raise BadItem(f"folder {path} cannot be created: {error}") from error
-        made = Entry(_folder_id(answer.element), path, hints=Hints(label="IPF.Note"))
+        made = Entry(_folder_id(answer.element), path, hints=Hints(label=self._class))
         self._paths[path] = made
         return made
+
+    def _own(self, entry: Entry) -> Entry:
+        """The folder, if it is of the kind that this tree is of."""
+        if self._form is not None and not is_of(entry.hints.label, self._class):
+            raise BadItem(f"{entry.key} on the server holds something else", hint="give the directory another name")
+        return entry
 
     def move(self, entry: Entry, path: str) -> Entry:
         """Rename, move, or both. There already: nothing is done."""
@@ -283,7 +317,12 @@ class ExchangeTree:
         return nodes
 
     def _merged(self, changed: dict[str, _Node], vanished: Mapping[str, None], known: Known) -> tuple[Entry, ...] | None:
-        """The changed folders and the known ones whose paths changed with them; None when a parent is missing."""
+        """The changed folders and the known ones whose paths changed with them; None when a parent is missing.
+
+        Also None where only the folders of one kind are known: what they are in may be any other.
+        """
+        if self._form is not None:
+            return None
         before = {ident: entry for ident, entry in known().items() if ident not in vanished}
         ids = {entry.key: entry.id for entry in before.values()}
         nodes: dict[str, _Node] = {}
@@ -312,6 +351,8 @@ class ExchangeTree:
                 ident = nodes[ident].parent if nodes[ident].parent in nodes or nodes[ident].parent == root else root
             for ident in reversed(chain):
                 paths[ident] = self._path(nodes[ident], paths.get(nodes[ident].parent, ""))
+        bin_ = paths.get(self._special.get("deleteditems", ""), "")
+        self._thrown = {i for i, path in paths.items() if bin_ and path.startswith(f"{bin_}/")}
         found = [Entry(i, paths[i], hints=Hints(label=node.label)) for i, node in nodes.items() if i != root]
         return tuple(sorted(found, key=lambda entry: entry.key.count("/")))
 
