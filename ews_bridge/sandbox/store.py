@@ -144,6 +144,16 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """One submitted message: who sent it, to whom it went, and its Message-ID."""
+
+    sender: str
+    recipients: tuple[str, ...]
+    message_id: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Tombstone:
     """A departed item: when it had arrived in the folder, and when it left."""
 
