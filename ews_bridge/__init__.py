@@ -44,7 +44,7 @@ Import order, enforced by tests/test_architecture.py; each library has one home 
     0  errors  model  addresses                       values and errors: no I/O
     1  plan  store  config  configfile  names         pure rules, the contract, the settings
        sendargs  aliases  envelope                    sending: what was asked, who gets it
-    2  state                                          SQLite
+    2  state  differences  pairing  tables            SQLite
        maildir  maildir_index  mailtree  trash  disk  headers  lock      the local side
        outbox                                         messages on their way out
        exchange/                                      the server's side: requests, lxml

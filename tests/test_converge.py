@@ -19,8 +19,8 @@ from ews_bridge.model import Policy
 from ews_bridge.model import Report
 from ews_bridge.model import Scan
 from ews_bridge.model import Side
-from ews_bridge.state import _SCHEMA
 from ews_bridge.state import State
+from ews_bridge.tables import SCHEMA
 from tests.memory import MemoryStore
 from tests.memory import World
 
@@ -45,7 +45,7 @@ class Prompt(ThreadPoolExecutor):
 def test_many_collections_that_are_listed_at_once_do_not_wait_for_each_other(kind: type[MemoryStore]) -> None:
     """Once, a run stood still for ever: whoever empties the queue of pages was told of an end, and waited for room in it."""
     database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    database.executescript(_SCHEMA)
+    database.executescript(SCHEMA)
     database.executemany("INSERT INTO item (number, folder) VALUES (?, 1)", [(number,) for number in MANY])
     world = World("R", delta=True, fuse=lambda _: None)
     for number in MANY:

@@ -31,8 +31,8 @@ from ews_bridge.model import Row
 from ews_bridge.model import Side
 from ews_bridge.model import Step
 from ews_bridge.plan import ANY
-from ews_bridge.state import _SCHEMA
 from ews_bridge.state import State
+from ews_bridge.tables import SCHEMA
 from tests.memory import Crash
 from tests.memory import World
 from tests.memory import text
@@ -102,7 +102,7 @@ class Bench:
         self.worlds = {Side.LOCAL: self.local, Side.REMOTE: self.remote}
         self.stamped = stamped
         database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        database.executescript(_SCHEMA)
+        database.executescript(SCHEMA)
         # folders take the first numbers, as in the real state
         database.executemany("INSERT INTO item (number, folder) VALUES (?, 1)", [(n,) for n in COLLECTIONS])
         self.state = FusedState(database)

@@ -138,24 +138,24 @@ RULES = (
     ),
     # what is one item
     Rule(
-        "a move is confirmed by the date", "state.py", "                 AND (a.sent = 0 OR b.sent = 0 OR a.sent = b.sent)\n", ""
+        "a move is confirmed by the date", "pairing.py", "(a.sent = 0 OR b.sent = 0 OR a.sent = b.sent) AND (a.{s}", "(a.{s}"
     ),
     Rule(
         "a move is confirmed by the key",
-        "state.py",
-        "{choice} AND b.{s}_key = a.{s}_key AND b.{s}_key != ''",
-        "{choice} AND (b.{s}_key = a.{s}_key AND b.{s}_key != '' OR b.{s}_place = a.{s}_place)",
+        "pairing.py",
+        "b.{s}_key != '' AND b.{s}_key = a.{s}_key\"",
+        "(b.{s}_key = a.{s}_key AND b.{s}_key != '' OR b.{s}_place = a.{s}_place)\"",
         machine=False,
     ),
     Rule(
         "what both sides lost is over",
-        "state.py",
-        'self._candidates(side, f"a.{side.other}_here")',
-        'self._candidates(side, "1")',
+        "pairing.py",
+        '_candidates(db, side, f"a.{side.other}_here")',
+        '_candidates(db, side, "1")',
     ),
     Rule(
         "adoption is confirmed by the date",
-        "state.py",
+        "pairing.py",
         "(a.sent = 0 OR b.sent = 0 OR a.sent = b.sent OR a.local_collection = ?)",
         "? > -2",
         machine=False,

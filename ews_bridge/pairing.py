@@ -1,0 +1,226 @@
+"""Which rows of the state are one item: moves, adoptions, copies and readers' own copies. Works inside the caller's transaction.
+
+Candidates must have the same key; hints decide between several, and then they are taken one to one. Nothing here is a change: it
+only says that what was seen twice is one thing.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from functools import cache
+
+from ews_bridge import tables
+from ews_bridge.model import Link
+from ews_bridge.model import Row
+from ews_bridge.model import Side
+
+
+def pair(db: sqlite3.Connection) -> int:
+    """Join what is one item: a loss and a new entry of one side (a move), a new entry of each side (the same item).
+
+    Returns how many were joined. Candidates must have the same key, and the same Date where both are known; hints decide
+    between several, then they are taken one to one. Without a key only an equal hint counts. What
+    both sides lost is over, and what one of them has new under its key is another item.
+    """
+    folders = sum(_pair_folders(db, side) for side in Side)
+    moves = sum(_pair_moves(db, side) for side in Side)
+    return folders + moves + _pair_moves_of_both(db) + _adopt(db) + _adopt_folders(db)
+
+
+def _pair_folders(db: sqlite3.Connection, side: Side) -> int:
+    """A folder that is gone and a new one that is it: renamed on disk (the inode of its cur/), or made again under its path.
+
+    The latter is also how a mailbox looks that was moved to another server: all ids are new. What is in the folder is
+    listed anew and matched message by message.
+    """
+    s = str(side)
+    pairs = db.execute(
+        f"""SELECT a.number AS old, b.number AS new FROM item a JOIN item b
+              ON b.folder = 1 AND NOT b.linked AND b.{s}_here AND NOT b.{side.other}_here
+             AND (b.{s}_key = a.{s}_key OR (a.{s}_place != '' AND b.{s}_place = a.{s}_place))
+            WHERE a.folder = 1 AND a.linked AND NOT a.{s}_here AND a.{side.other}_here
+            ORDER BY (b.{s}_place = a.{s}_place AND a.{s}_place != '') DESC, a.number, b.number"""
+    ).fetchall()
+    used: set[int] = set()
+    for old, new in pairs:
+        if not used & {old, new}:
+            used |= {old, new}
+            db.execute("DELETE FROM cursor WHERE side = ? AND collection IN (?, ?)", (side, old, new))
+            # The listing that begins anew counts from one: what it does not show must be older.
+            db.execute(f"UPDATE item SET {s}_generation = 0 WHERE {s}_collection = ? AND NOT folder", (old,))
+            _join(db, side, old, new)
+    return len(used) // 2
+
+
+def _pair_moves(db: sqlite3.Connection, side: Side) -> int:
+    """What one side lost, and the other still has, with what is new on that side."""
+    joined = 0
+    for old, new in _candidates(db, side, f"a.{side.other}_here"):
+        _join(db, side, old, new)
+        joined += 1
+    return joined
+
+
+def _pair_moves_of_both(db: sqlite3.Connection) -> int:
+    """What both sides lost, where both have something new that it may be: moved here and moved there."""
+    new_here = dict(_candidates(db, Side.LOCAL, "NOT a.remote_here"))
+    new_there = dict(_candidates(db, Side.REMOTE, "NOT a.local_here"))
+    both = new_here.keys() & new_there.keys()
+    for old in both:
+        _join(db, Side.LOCAL, old, new_here[old])
+        _join(db, Side.REMOTE, old, new_there[old])
+    return 2 * len(both)
+
+
+def _candidates(db: sqlite3.Connection, side: Side, lost: str) -> list[tuple[int, int]]:
+    """(a linked row that `side` lost, a new row of that side that it may be): each once, the likeliest first."""
+    loose = "NOT (a.linked AND a.local_here AND a.remote_here)"
+    which = f"{loose} AND a.linked AND NOT a.{side}_here AND {lost} AND a.folder = 0"
+    used: set[int] = set()
+    pairs: list[tuple[int, int]] = []
+    for old, new, _ in db.execute(_alike(side, which)).fetchall():
+        if not used & {old, new}:
+            used |= {old, new}
+            pairs.append((old, new))
+    return pairs
+
+
+def _adopt(db: sqlite3.Connection) -> int:
+    """A new entry on each side, in one collection, of one key: the same item seen twice.
+
+    Mailing lists make several of one Message-ID and Date, which differ in the Subject: those of one subject are one, then
+    those that are nearest in size. In Sent Items the server may have rewritten the Date.
+    """
+    pairs = db.execute(
+        """SELECT a.number AS old, b.number AS new FROM item a CROSS JOIN item b
+             ON b.remote_key = a.local_key AND b.remote_key != '' AND b.remote_collection = a.local_collection
+            WHERE NOT (a.linked AND a.local_here AND a.remote_here)
+              AND NOT a.linked AND a.local_here AND NOT a.remote_here
+              AND NOT b.linked AND b.remote_here AND NOT b.local_here
+              AND a.local_key != '' AND (a.sent = 0 OR b.sent = 0 OR a.sent = b.sent OR a.local_collection = ?)
+            ORDER BY (a.sent = b.sent AND a.sent != 0) DESC, (a.label = b.label) DESC, abs(a.size - b.size),
+                     a.number, b.number""",
+        (sent_items(db),),
+    ).fetchall()
+    used: set[int] = set()
+    joined = 0
+    for old, new in pairs:
+        if old not in used and new not in used:
+            used |= {old, new}
+            _join(db, Side.LOCAL, new, old)
+            joined += 1
+    return joined
+
+
+def _adopt_folders(db: sqlite3.Connection) -> int:
+    """A new folder on each side whose paths differ in case only: to a server that is one name."""
+    query = """SELECT number, {0}_key FROM item WHERE folder = 1 AND NOT linked AND {0}_here AND NOT {1}_here
+                 AND NOT (linked AND local_here AND remote_here) ORDER BY number"""
+    there = {key.casefold(): number for number, key in db.execute(query.format("remote", "local"))}
+    joined = 0
+    for number, key in db.execute(query.format("local", "remote")).fetchall():
+        if other := there.pop(key.casefold(), None):
+            _join(db, Side.LOCAL, other, number)
+            joined += 1
+    return joined
+
+
+def _join(db: sqlite3.Connection, side: Side, number: int, donor: int) -> None:
+    """Row `number` takes over what `donor` shows on `side`; the donor, which had nothing else, is dropped."""
+    names = [f"{side}_{name}" for name in ("here", "id", "collection", "key", "revision", "flags", "place", "generation")]
+    values = db.execute(f"SELECT {', '.join(names)} FROM item WHERE number = ?", (donor,)).fetchone()
+    db.execute("DELETE FROM item WHERE number = ?", (donor,))
+    db.execute(f"UPDATE item SET {', '.join(f'{n} = ?' for n in names)} WHERE number = ?", (*values, number))
+    if values[2] == 0:  # a folder: what was listed in the donor's collection is in this one now
+        db.execute(f"UPDATE item SET {side}_collection = ? WHERE {side}_collection = ? AND {side}_id != ''", (number, donor))
+        db.execute("UPDATE cursor SET collection = ? WHERE side = ? AND collection = ?", (number, side, donor))
+
+
+def twins(db: sqlite3.Connection) -> set[tuple[Side, int]]:
+    """Where a linked item stands whose key a new entry of the same side also has, elsewhere.
+
+    A copy looks like this, and so does a move that happened while we listed: those collections want a second look.
+    """
+    found: set[tuple[Side, int]] = set()
+    for side in Side:
+        rows = db.execute(
+            f"""SELECT DISTINCT b.{side}_collection FROM item a JOIN item b
+                  ON b.{side}_key = a.{side}_key AND b.{side}_key != '' AND b.linked AND b.{side}_here AND b.folder = 0
+                 AND b.{side}_collection != a.{side}_collection
+                WHERE NOT (a.linked AND a.local_here AND a.remote_here) AND NOT a.linked AND a.{side}_here
+                  AND a.folder = 0"""
+        )
+        found |= {(side, row[0]) for row in rows}
+    return found
+
+
+def sent_items(db: sqlite3.Connection) -> int:
+    """The number of Sent Items; -1 where it is not known."""
+    known = db.execute("SELECT value FROM meta WHERE name = 'special'").fetchone()
+    ident = json.loads(known[0] if known and known[0] else "{}").get("sentitems", "")
+    found = db.execute("SELECT number FROM item WHERE folder AND remote_id = ? AND remote_id != ''", (ident,)).fetchone()
+    return int(found[0]) if found else -1
+
+
+def again(db: sqlite3.Connection, row: Row, sent: int) -> bool:
+    """Whether a reader wrote its own copy of a message that the server keeps in Sent Items, and that is here already.
+
+    There one Message-ID is one message, though the server rewrote the Date when it was sent.
+    """
+    new = row.local
+    if row.link or row.remote or new is None or new.collection != sent or not new.key:
+        return False
+    found = db.execute(
+        """SELECT 1 FROM item WHERE local_key = ? AND local_key != '' AND local_collection = ? AND remote_collection = ?
+              AND linked AND local_here AND remote_here AND number != ? LIMIT 1""",
+        (new.key, sent, sent, row.number),
+    ).fetchone()
+    return found is not None
+
+
+def twin(db: sqlite3.Connection, row: Row) -> Link | None:
+    """Of an item that is new on one side: the linked one that it may be a copy of.
+
+    On the server a copy has its original's search key. On disk it has the same Message-ID and Date, which duplicates of
+    a mailing list have, too: there the contents are compared before it is copied (`apply`).
+    """
+    new = row.local or row.remote
+    if row.link or (row.local and row.remote) or new is None or not new.collection or not new.key or new.revision:
+        return None
+    side, other = ("local", "remote") if row.local else ("remote", "local")
+    same = "sent = ?" if row.local else "remote_place = ?"
+    value = new.hints.sent if row.local else new.hints.place
+    if not value:
+        return None
+    found = db.execute(
+        f"""SELECT {tables.ROW} FROM item WHERE {side}_key = ? AND {side}_key != '' AND {same} AND linked
+              AND {side}_here AND {other}_here AND local_revision = '' AND remote_revision = '' AND number != ?
+            ORDER BY number LIMIT 1""",
+        (new.key, value, row.number),
+    ).fetchone()
+    twin = tables.row_of(found) if found else None
+    return Link(twin.local, twin.remote) if twin and twin.local and twin.remote else None
+
+
+@cache
+def _alike(side: Side, which: str) -> str:
+    """The query for new entries of one side that may be the same item as one of the rows `a` that `which` chooses.
+
+    It gives (number of `a`, number of the new entry, likeness), the most alike first. By key and, without keys, by place: two
+    queries, each with its index. What can be edited and what cannot are not one: a draft that was sent, or that mutt wrote
+    anew, has other content. CROSS JOIN: SQLite, which does not know how few rows `a` are, may not begin with `b`.
+    """
+    s = str(side)
+    new = f"b.folder = 0 AND NOT b.linked AND b.{s}_here AND NOT b.{side.other}_here"
+    by_key = f"item b ON a.{s}_key != '' AND b.{s}_key != '' AND b.{s}_key = a.{s}_key"
+    by_place = f"""item b INDEXED BY loose ON NOT (b.linked AND b.local_here AND b.remote_here)
+        AND a.{s}_key = '' AND b.{s}_key = '' AND a.{s}_place != '' AND b.{s}_place = a.{s}_place AND a.label = b.label"""
+    likeness = f"(a.{s}_id = b.{s}_id) + (a.{s}_place != '' AND a.{s}_place = b.{s}_place)"
+    halves = (
+        f"""SELECT a.number AS old, b.number AS new, {likeness} AS likeness FROM item a CROSS JOIN {same} AND {new}
+            AND (a.sent = 0 OR b.sent = 0 OR a.sent = b.sent) AND (a.{s}_revision = '') = (b.{s}_revision = '')
+            WHERE {which}"""
+        for same in (by_key, by_place)
+    )
+    return " UNION ALL ".join(halves) + " ORDER BY likeness DESC, old, new"

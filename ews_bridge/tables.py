@@ -1,0 +1,165 @@
+"""The tables of the state, and a row of `item` as a `model.Row` and back. Pure: statements and values, no connection.
+
+Rows that differ from their base are found by a partial index (`DIFFERS`), so that planning costs what changed, not what there is.
+For the same reason `id != ''` stands in every query by collection and id: without it SQLite may not use the indexes, which are
+partial, and reads the whole table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from functools import lru_cache
+from typing import Any
+
+from ews_bridge.model import Entry
+from ews_bridge.model import Flag
+from ews_bridge.model import Flags
+from ews_bridge.model import Hints
+from ews_bridge.model import Link
+from ews_bridge.model import Row
+from ews_bridge.model import Side
+
+VERSION = 1
+
+_SIDE = """
+    {0}_here INTEGER NOT NULL DEFAULT 0,
+    {0}_id TEXT NOT NULL DEFAULT '',
+    {0}_collection INTEGER NOT NULL DEFAULT -1,
+    {0}_key TEXT NOT NULL DEFAULT '',
+    {0}_revision TEXT NOT NULL DEFAULT '',
+    {0}_flags TEXT NOT NULL DEFAULT '',
+    {0}_place TEXT NOT NULL DEFAULT '',
+    {0}_generation INTEGER NOT NULL DEFAULT 0,
+    base_{0}_revision TEXT NOT NULL DEFAULT '',
+"""
+
+#: True for a row that the planner must look at. `folder` rows compare their path, items their collection.
+DIFFERS = """NOT (linked AND local_here AND remote_here
+    AND local_flags = base_flags AND remote_flags = base_flags
+    AND local_revision = base_local_revision AND remote_revision = base_remote_revision
+    AND local_collection = base_collection AND remote_collection = base_collection
+    AND (NOT folder OR (local_key = base_key AND remote_key = base_key)))"""
+
+#: True for mail outside the window: too large, or old, read and unflagged (`plan` says the same).
+OUTSIDE = """(NOT folder AND ((:max_size > 0 AND size > :max_size)
+    OR (sent > 0 AND sent < :since AND remote_flags LIKE '%S%' AND remote_flags NOT LIKE '%F%')))"""
+
+#: What an item showed when it failed. With the flags: of received mail they are all that changes.
+SEEN = "local_revision || '/' || remote_revision || '/' || local_flags || '/' || remote_flags"
+
+SCHEMA = f"""
+CREATE TABLE item (
+    number INTEGER PRIMARY KEY,
+    folder INTEGER NOT NULL,
+    {_SIDE.format("local")}
+    {_SIDE.format("remote")}
+    linked INTEGER NOT NULL DEFAULT 0,
+    base_collection INTEGER NOT NULL DEFAULT -1,
+    base_key TEXT NOT NULL DEFAULT '',
+    base_flags TEXT NOT NULL DEFAULT '',
+    label TEXT NOT NULL DEFAULT '',
+    size INTEGER NOT NULL DEFAULT 0,
+    sent INTEGER NOT NULL DEFAULT 0,
+    failure TEXT NOT NULL DEFAULT '',
+    failed_revision TEXT NOT NULL DEFAULT '',
+    failed_at INTEGER NOT NULL DEFAULT 0
+);
+CREATE UNIQUE INDEX local_item ON item (local_collection, local_id) WHERE local_id != '';
+CREATE UNIQUE INDEX remote_item ON item (remote_collection, remote_id) WHERE remote_id != '';
+CREATE INDEX differing ON item (folder, number) WHERE {DIFFERS};
+CREATE INDEX local_name ON item (local_key) WHERE local_key != '';
+CREATE INDEX remote_name ON item (remote_key) WHERE remote_key != '';
+CREATE INDEX loose ON item (number) WHERE NOT (linked AND local_here AND remote_here);
+CREATE INDEX folders ON item (number) WHERE folder = 1;
+CREATE INDEX failed ON item (number) WHERE failure != '';
+CREATE INDEX unlisted ON item (remote_collection) WHERE remote_generation = 0 AND remote_here AND linked;
+CREATE TABLE cursor (
+    side TEXT NOT NULL,
+    collection INTEGER NOT NULL,
+    cursor TEXT NOT NULL DEFAULT '',
+    generation INTEGER NOT NULL DEFAULT 0,
+    sweeping INTEGER NOT NULL DEFAULT 0,
+    stamp TEXT NOT NULL DEFAULT '',
+    stamped_at INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (side, collection)
+) WITHOUT ROWID;
+CREATE TABLE journal (
+    token TEXT PRIMARY KEY,
+    side TEXT NOT NULL,
+    collection INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    source_revision TEXT NOT NULL,
+    source_flags TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+
+#: One side's view of an item, in the order of `entry_of`.
+VIEW = ("id", "collection", "key", "revision", "flags", "place")
+
+
+def columns(side: Side) -> str:
+    return ", ".join(f"{side}_{name}" for name in VIEW)
+
+
+#: What a row is made of, in the order of `row_of`.
+ROW = (
+    f"number, folder, linked, label, size, sent, local_here, {columns(Side.LOCAL)}, remote_here, {columns(Side.REMOTE)}, "
+    "base_local_revision, base_remote_revision, base_collection, base_key, base_flags"
+)
+
+
+@cache
+def update(*, local: bool, remote: bool, linked: bool) -> str:
+    """The statement that writes a row which has these parts; of others what was last said is kept.
+
+    REPLACE: another row with the id of one of its sides is an older look at the same item. A side that is settled as gone was
+    deleted by us: it has lost its key and place, or what we see in Deleted Items now would look like a move of it.
+    """
+    names = [f"{side}_{name}" for side, here in ((Side.LOCAL, local), (Side.REMOTE, remote)) if here for name in VIEW]
+    if linked:
+        names += ["base_local_revision", "base_remote_revision", "base_collection", "base_key", "base_flags"]
+    gone = [side for side, here in ((Side.LOCAL, local), (Side.REMOTE, remote)) if not here and linked]
+    fixed = "".join(f"{side}_key = '', {side}_place = '', " for side in gone)
+    if remote:  # under another id than before it must show in a listing first: see `unlisted`
+        names.append("remote_generation")
+    return f"""UPDATE OR REPLACE item SET linked = {linked:d}, local_here = {local:d}, remote_here = {remote:d}, {fixed}
+        failure = '', failed_revision = '', failed_at = 0, {", ".join(map(_assigned, names))} WHERE number = ?"""
+
+
+def _assigned(name: str) -> str:
+    if name == "remote_generation":
+        return "remote_generation = CASE WHEN remote_id = ? AND remote_collection = ? THEN remote_generation ELSE 0 END"
+    return f"{name} = ?"
+
+
+@lru_cache(maxsize=256)
+def letters(flags: Flags) -> str:
+    return "".join(sorted(flags))
+
+
+@lru_cache(maxsize=256)
+def flags_of(letters: str) -> Flags:
+    return frozenset(map(Flag, letters))
+
+
+def entry_of(view: Sequence[Any], label: str, size: int, sent: int) -> Entry:
+    ident, collection, key, revision, flags, place = view
+    return Entry(ident, key, revision, flags_of(flags), collection, Hints(place, "", size, sent, label))
+
+
+def row_of(values: Sequence[Any]) -> Row:
+    number, folder, linked, label, size, sent = values[:6]
+    local, remote = entry_of(values[7:13], label, size, sent), entry_of(values[14:20], label, size, sent)
+    link = None
+    if linked:
+        base = values[22:]
+        link = Link(_base(local, folder, values[20], base), _base(remote, folder, values[21], base))
+    return Row(number, link, local if values[6] else None, remote if values[13] else None)
+
+
+def _base(now: Entry, folder: int, revision: str, base: Sequence[Any]) -> Entry:
+    collection, key, flags = base
+    return Entry(now.id, key if folder else now.key, revision, flags_of(flags), collection, now.hints)
