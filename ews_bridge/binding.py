@@ -28,7 +28,7 @@ def check(state: State, account: Account, mail: MailSection, *, refill: bool, wr
     generation that each writing run raises: a root that vanished, another file system in its place, a swapped tree
     or a restored backup is not taken for deletions.
     """
-    facts = {"mailbox": account.email.lower(), "path": str(mail.path), "layout": mail.layout}
+    facts = {"mailbox": account.address.lower(), "path": str(mail.path), "layout": mail.layout}
     known = {name: state.get(name) for name in facts}
     identity = state.get("identity") or secrets.token_hex(8)
     marker = mailtree.read_marker(str(mail.path))

@@ -78,7 +78,10 @@ class SendSection:
 
 @dataclass(frozen=True)
 class Account:
-    """`[accounts.NAME]`. `timeout` in seconds; `ca_file` None: the system's authorities; `proxy` "": as the environment says."""
+    """`[accounts.NAME]`. `timeout` in seconds; `ca_file` None: the system's authorities; `proxy` "": as the environment says.
+
+    `mailbox`: the address of a shared mailbox that is synced, and sent from, with the rights of who signs in.
+    """
 
     name: str
     email: str
@@ -92,8 +95,14 @@ class Account:
     proxy: str = field(default="", repr=False)  # may carry a password
     timeout: float = 60.0
     connections: int = 4
+    mailbox: str = ""
     mail: MailSection | None = None
     send: SendSection = SendSection()
+
+    @property
+    def address(self) -> str:
+        """Whose mailbox this is, and in whose name it sends."""
+        return self.mailbox or self.email
 
 
 #: The keys that a file may have, by table.
@@ -212,9 +221,10 @@ def _account(source: Source, name: str, data: object) -> Account:
     table = Table(source, ("accounts", name), data, ACCOUNT_KEYS)
     if not _ACCOUNT_NAME.fullmatch(name):
         source.refuse(table.path, "a name is made of letters, digits, '.', '_' and '-', and begins with a letter or digit")
-    email = table.text("email")
-    if not re.fullmatch(r"[^@\s]+@[^@\s]+", email):
-        table.refuse("email", f"{email!r} is not a mail address")
+    email, mailbox = table.text("email"), table.text("mailbox", "")
+    for key, address in (("email", email), ("mailbox", mailbox)):
+        if address and not re.fullmatch(r"[^@\s]+@[^@\s]+", address):
+            table.refuse(key, f"{address!r} is not a mail address")
     auth = table.choice("auth", AUTHS, Account.auth)
     return Account(
         name=name,
@@ -229,6 +239,7 @@ def _account(source: Source, name: str, data: object) -> Account:
         proxy=_proxy(table),
         timeout=table.number("timeout", Account.timeout, 1, 3600),
         connections=table.integer("connections", Account.connections, 1, 16),
+        mailbox="" if mailbox.lower() == email.lower() else mailbox,
         mail=_mail(source, (*table.path, "mail"), table.data.get("mail")),
         send=_send(source, (*table.path, "send"), table.data.get("send")),
     )

@@ -97,11 +97,12 @@ def chosen(accounts: config.Config, asked: sendargs.Arguments, message: bytes) -
     """Who sends: the account of -a, of the From address, of -f, the default one, the first. Raises UsageError."""
     if asked.account:
         return accounts.select([asked.account])[0]
-    for address in (envelope.sender_of(message), envelope.bare(asked.sender)):
-        for account in accounts.accounts:
-            own = {addresses.key(account.email), *map(addresses.key, _from(account)[1:])}
-            if address and addresses.key(address) in own:
-                return account
+    for address in filter(None, (envelope.sender_of(message), envelope.bare(asked.sender))):
+        # Who signs in for a shared mailbox sends from it as themselves only where there is no account of their own.
+        for own in (lambda each: (each.address, _from(each)[1]), lambda each: (each.email,)):
+            for account in accounts.accounts:
+                if addresses.key(address) in map(addresses.key, own(account)):
+                    return account
     return next((account for account in accounts.accounts if account.send.default), accounts.accounts[0])
 
 
@@ -122,7 +123,7 @@ def _from(account: Account) -> tuple[str, str]:
     """(display name, address) that stand in a From that is written here."""
     told = account.send.sender
     if not told:
-        return "", account.email
+        return "", account.address
     box = addresses.parse(told).mailboxes[0]
     return (told[: box.start - 1].strip().strip('"') if box.angled else ""), box.address
 

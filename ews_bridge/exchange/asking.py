@@ -73,8 +73,15 @@ def folder_id(ident: str) -> str:
     return f'<t:FolderId Id="{attribute(ident)}"/>'
 
 
-def distinguished(name: str) -> str:
-    return f'<t:DistinguishedFolderId Id="{name}"/>'
+def distinguished(name: str, mailbox: str = "") -> str:
+    """A folder by its role, in the mailbox of who signs in or, where one is given, in that of somebody else.
+
+    Only names need that: the ids of folders and items say by themselves whose they are.
+    """
+    if not mailbox:
+        return f'<t:DistinguishedFolderId Id="{name}"/>'
+    owner = f"<t:Mailbox><t:EmailAddress>{escape(mailbox)}</t:EmailAddress></t:Mailbox>"
+    return f'<t:DistinguishedFolderId Id="{name}">{owner}</t:DistinguishedFolderId>'
 
 
 def attribute(value: str) -> str:
@@ -89,10 +96,10 @@ def sync_items(folder: str, state: str, fields: str, page: int) -> bytes:
     ).encode()
 
 
-def sync_hierarchy(state: str, fields: str) -> bytes:
+def sync_hierarchy(state: str, fields: str, mailbox: str) -> bytes:
     return (
         f"<m:SyncFolderHierarchy><m:FolderShape><t:BaseShape>IdOnly</t:BaseShape>{_additional(fields)}</m:FolderShape>"
-        f"<m:SyncFolderId>{distinguished('msgfolderroot')}</m:SyncFolderId>{_state(state)}</m:SyncFolderHierarchy>"
+        f"<m:SyncFolderId>{distinguished('msgfolderroot', mailbox)}</m:SyncFolderId>{_state(state)}</m:SyncFolderHierarchy>"
     ).encode()
 
 
@@ -114,11 +121,11 @@ def get_folders(ids: str, fields: str) -> bytes:
     ).encode()
 
 
-def find_folders(fields: str, offset: int, page: int) -> bytes:
+def find_folders(fields: str, offset: int, page: int, mailbox: str) -> bytes:
     return (
         f'<m:FindFolder Traversal="Deep"><m:FolderShape><t:BaseShape>IdOnly</t:BaseShape>{_additional(fields)}</m:FolderShape>'
         f'<m:IndexedPageFolderView MaxEntriesReturned="{page}" Offset="{offset}" BasePoint="Beginning"/>'
-        f"<m:ParentFolderIds>{distinguished('msgfolderroot')}</m:ParentFolderIds></m:FindFolder>"
+        f"<m:ParentFolderIds>{distinguished('msgfolderroot', mailbox)}</m:ParentFolderIds></m:FindFolder>"
     ).encode()
 
 

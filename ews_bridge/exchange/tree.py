@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from lxml import etree
 
+from ews_bridge.errors import AuthError
 from ews_bridge.errors import BadItem
 from ews_bridge.errors import Unavailable
 from ews_bridge.exchange import asking
@@ -48,6 +49,8 @@ FRESH = 2.0
 FUTURE = 60.0
 
 _GONE = frozenset({"ErrorFolderNotFound", "ErrorItemNotFound", "ErrorObjectNotFound"})
+#: What a server says of a mailbox that is not there for this user; some say only that they do not find its root.
+_NO_ACCESS = _GONE | {"ErrorAccessDenied", "ErrorNonExistentMailbox", "ErrorSyncFolderNotFound"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +79,13 @@ class ExchangeTree:
     def special(self) -> dict[str, str]:
         """Distinguished name → FolderId, to be remembered: these ids never change."""
         if not self._special:
-            ids = [asking.distinguished(name) for name in DISTINGUISHED]
+            ids = [asking.distinguished(name, self.connection.settings.mailbox) for name in DISTINGUISHED]
             found = bulk.get_folders(self.connection, ids, "")
             for name, answer in zip(DISTINGUISHED, found, strict=True):
                 if answer.ok:
                     self._special[name] = _folder_id(answer.element)
             if not self._special.get("msgfolderroot"):
+                self._refuse(found[0].code, found[0].why())
                 raise Unavailable(f"the server does not show the mailbox: {found[0].why()}")
         return dict(self._special)
 
@@ -91,6 +95,20 @@ class ExchangeTree:
         A folder whose path changed with its parent's is listed, too. A listing of changes that makes no sense is replaced by a
         full one; in a full one, a folder whose parent is not there stands at the top.
         """
+        try:
+            yield from self._scan(cursor, known)
+        except faults.Fault as error:
+            self._refuse(error.code, str(error))
+            raise
+
+    def _refuse(self, code: str, why: str) -> None:
+        """Raise AuthError where it is the right to somebody else's mailbox that is missing."""
+        mailbox = self.connection.settings.mailbox
+        if mailbox and code in _NO_ACCESS:
+            hint = f"its owner or an administrator must give {self.connection.settings.email} access; or is `mailbox` misspelt?"
+            raise AuthError(f"there is no access to the mailbox {mailbox}: {why}", hint=hint)
+
+    def _scan(self, cursor: str, known: Known) -> Iterator[Scan]:
         self._paths = {}
         state = cursor
         if state:
@@ -224,7 +242,7 @@ class ExchangeTree:
 
     def _parent_id(self, path: str) -> str:
         if not path:
-            return asking.distinguished("msgfolderroot")
+            return asking.distinguished("msgfolderroot", self.connection.settings.mailbox)
         parent = self._listed().get(path) or self._same(path)
         if parent is None:
             raise BadItem(f"there is no folder {path} on the server")

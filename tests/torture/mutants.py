@@ -137,9 +137,7 @@ RULES = (
         machine=False,
     ),
     # what is one item
-    Rule(
-        "a move is confirmed by the date", "pairing.py", "(a.sent = 0 OR b.sent = 0 OR a.sent = b.sent) AND (a.{s}", "(a.{s}"
-    ),
+    Rule("a move is confirmed by the date", "pairing.py", "(a.sent = 0 OR b.sent = 0 OR a.sent = b.sent) AND (a.{s}", "(a.{s}"),
     Rule(
         "a move is confirmed by the key",
         "pairing.py",
