@@ -479,6 +479,11 @@ def test_a_draft_that_was_edited_there_is_not_replaced(server: Running, user: In
     assert [each.read_bytes() for each in (user.state / "conflicts").iterdir()] == [message(3).replace(b"\r\n", b"\n")]
 
 
+def test_a_draft_that_was_edited_there_is_not_replaced_where_the_server_asks_for_no_key(server: Running, user: Inside) -> None:
+    server.switch(ignore_change_keys=True)
+    test_a_draft_that_was_edited_there_is_not_replaced(server, user)
+
+
 def test_a_conflict_that_is_told_twice_is_kept_once(server: Running, user: Inside) -> None:
     """Killed between the copy of our version and the state that knows of it."""
     item, file = a_draft(server, user)
