@@ -49,7 +49,7 @@ Import order, enforced by tests/test_architecture.py; each library has one home 
        outbox                                         messages on their way out
        exchange/                                      the server's side: requests, lxml
     3  batch  apply  converge  folders                steps and rounds, over stores of any kind
-    4  signin  binding  delivery  sync  overview               one account
+    4  signin  binding  limits  delivery  sync  overview       one account
     5  cli/                                           click; the error boundary
        sendmail                                       ews-send, which cannot wait for click
     -  sandbox/                                       an Exchange in memory; imports nothing of ours

@@ -282,7 +282,8 @@ Step = Create | Update | Mark | Move | Copy | Delete | Settle | Forget | Conflic
 class Policy:
     """What a run may do. `writes`: the sides that may be written; steps for the other side stay pending, as do deletions on
     the sides in `hold_deletes`. `refill`: what is missing locally is fetched again instead of deleted on the server.
-    `frozen`: collections that the server, or the configuration, lets nobody change: local changes there are undone. Outside the
+    `frozen`: collections that the server, or the configuration, lets nobody change: local changes there are undone. `closed`:
+    those into which nothing may be put. Outside the
     window, mail is not fetched, and forgotten when it was: read and unflagged mail from before `since` (seconds since the
     epoch), and what is larger than `max_size` bytes (0: no limit).
     """
@@ -291,6 +292,7 @@ class Policy:
     hold_deletes: frozenset[Side] = frozenset()
     refill: bool = False
     frozen: frozenset[int] = frozenset()
+    closed: frozenset[int] = frozenset()
     since: int = 0
     max_size: int = 0
 

@@ -10,6 +10,7 @@ from ews_bridge import folders as folder_trees
 from ews_bridge import signin
 from ews_bridge import trash
 from ews_bridge.config import Account
+from ews_bridge.limits import limits
 from ews_bridge.model import Failure
 from ews_bridge.model import Side
 from ews_bridge.names import directory
@@ -19,7 +20,10 @@ from ews_bridge.outbox import Outbox
 
 @dataclass(frozen=True, slots=True)
 class FolderInfo:
-    """One mail folder of the server. `items` and `unread` as the server counts; `special`: its role, "" for none."""
+    """One mail folder of the server. `items` and `unread` as the server counts; `special`: its role, "" for none.
+
+    `read_only`: local changes there are undone, since the configuration says so or the server would refuse them.
+    """
 
     path: str
     directory: Path
@@ -27,6 +31,7 @@ class FolderInfo:
     unread: int
     special: str
     synced: bool
+    read_only: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +55,17 @@ def folders(account: Account) -> list[FolderInfo]:
         remote = signin.exchange_tree(connection, memory)
         folder_trees.observe(memory, {Side.REMOTE: remote})
         special = {ident: name for name, ident in remote.special().items()}
-        counts = remote.counts()
+        survey = remote.survey()
+        frozen = limits(memory.folders(), survey, mail.read_only).frozen
         found = [
             FolderInfo(
                 path=entry.key,
                 directory=mail.path / (row.local.id if row.local else directory(entry.key, mail.layout)),
-                items=counts.get(entry.id, (0, 0))[0],
-                unread=counts.get(entry.id, (0, 0))[1],
+                items=survey.counts.get(entry.id, (0, 0))[0],
+                unread=survey.counts.get(entry.id, (0, 0))[1],
                 special=special.get(entry.id, ""),
                 synced=folder_trees.included(entry.key, mail.folders),
+                read_only=row.number in frozen,
             )
             for row in memory.folders()
             if (entry := row.remote) and folder_trees.is_mail(entry.hints.label)

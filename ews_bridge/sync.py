@@ -1,7 +1,8 @@
 """One account, from settings to report: lock, state, sign-in, folder trees, then the items in them.
 
-The order of a run: hold the lock → make sure that the tree on disk is the one we know → list both folder trees and make them
-alike → finish what an earlier run began (`recover`) → ask which folders of the server changed → list those and the local
+The order of a run: hold the lock → make sure that the tree on disk is the one we know → ask which folders of the server
+changed, and what may be done there (`survey`) → list both folder trees and make them
+alike → finish what an earlier run began (`recover`) → list the folders that changed and the local
 ones → rounds of plan and apply (`converge.py`) → remove folders that are gone → prune the trash → report.
 
 A dry run is the same code on a copy of the state in memory; only what carries steps out is exchanged for what prints them.
@@ -42,7 +43,9 @@ from ews_bridge.config import MailSection
 from ews_bridge.errors import Refused
 from ews_bridge.errors import UsageError
 from ews_bridge.exchange.session import Connection
+from ews_bridge.exchange.survey import Survey
 from ews_bridge.exchange.tree import ExchangeTree
+from ews_bridge.limits import limits as limits_of
 from ews_bridge.mailtree import MailTree
 from ews_bridge.model import Content
 from ews_bridge.model import Failure
@@ -96,6 +99,7 @@ class Run:
     remote: ExchangeTree
     workers: Executor
     name: str
+    survey: Survey = field(default_factory=Survey)
     report: Report = field(default_factory=Report)
 
 
@@ -106,11 +110,11 @@ def sync(account: Account, *, options: Options, progress: Progress) -> Report:
         began = time.time()
         with _run(account, options, progress, state, connection) as run:
             _outbox(run, connection)
-            run = _bound(run)
+            run = replace(_bound(run), survey=run.remote.survey())
             in_the_way = _trees(run)
-            _items(run)
+            run = _items(run)
             if folder_trees.revive(_folder_job(run), _policy(run, run.state.folders()), run.report):
-                _items(run)
+                _items(replace(run, survey=run.remote.survey()))
                 run.report.refused[:] = dict.fromkeys(run.report.refused)  # told twice
             _finish(run, began, in_the_way)
     return run.report
@@ -168,13 +172,12 @@ def _outbox(run: Run, connection: Connection) -> None:
 
 def _policy(run: Run, rows: Sequence[Row] = ()) -> Policy:
     """What this run may do, with these folders."""
-    read_only = {
-        row.number for row in rows if (e := row.remote or row.local) and folder_trees.included(e.key, run.mail.read_only)
-    }
+    limits = limits_of(rows, run.survey, run.mail.read_only)
     return Policy(
         writes=run.options.writes,
         refill=run.options.refill,
-        frozen=frozenset(read_only),
+        frozen=limits.frozen,
+        closed=limits.closed,
         since=_now() - run.mail.since if run.mail.since else 0,
         max_size=run.mail.max_size,
     )
@@ -192,7 +195,8 @@ def _trees(run: Run) -> list[Failure]:
 def _folder_job(run: Run) -> folder_trees.Job:
     special = set(json.loads(run.state.get("special") or "{}").values())
     rows = run.state.folders()
-    fixed = {row.number for row in rows if row.remote and row.remote.id in special} | _policy(run, rows).frozen
+    fixed = {row.number for row in rows if row.remote and row.remote.id in special}
+    fixed |= limits_of(rows, run.survey, run.mail.read_only).fixed
     take = partial(_show_folder, run.progress) if run.options.dry_run else folder_trees.take
     return folder_trees.Job(run.state, run.trees, run.mail.folders, _policy(run), fixed, take)
 
@@ -204,9 +208,11 @@ def _show_folder(progress: Progress, state: State, trees: folder_trees.Trees, st
     return False
 
 
-def _items(run: Run) -> None:
-    """Bring together what is in the folders."""
+def _items(run: Run) -> Run:
+    """Bring together what is in the folders. The run that is returned knows those that were made in it."""
     rows = [row for row in run.state.folders() if folder_trees.in_scope(row, run.mail.folders)]
+    if any(row.remote and row.remote.id not in run.survey.stamps for row in rows):
+        run = replace(run, survey=run.remote.survey())
     stores: dict[tuple[Side, int], Store] = {
         (side, row.number): run.trees[side].open(entry, row.number) for row in rows for side in Side if (entry := row[side])
     }
@@ -232,11 +238,12 @@ def _items(run: Run) -> None:
         coming=_coming(rows) if run.options.dry_run else set(),
         workers=run.workers,
         now=_now,
-        stamps=_stamps(run, rows),
-        probe=lambda: _stamps(run, rows),
+        stamps=_stamps(run.survey, rows),
+        probe=lambda: _stamps(run.remote.survey(), rows),
     )
     run.progress.phase("listing messages", None)
     converge.converge(job, run.report)
+    return run
 
 
 def _coming(rows: Sequence[Row]) -> set[converge.Place]:
@@ -244,10 +251,9 @@ def _coming(rows: Sequence[Row]) -> set[converge.Place]:
     return {(side, row.number) for row in rows for side in Side if row[side] is None and row.link is None}
 
 
-def _stamps(run: Run, rows: Sequence[Row]) -> dict[int, str]:
-    """Collection → the server's change stamp of it, now."""
-    stamps = run.remote.probe()
-    return {row.number: stamps.get(row.remote.id, "") for row in rows if row.remote}
+def _stamps(survey: Survey, rows: Sequence[Row]) -> dict[int, str]:
+    """Collection → the server's change stamp of it."""
+    return {row.number: survey.stamps.get(row.remote.id, "") for row in rows if row.remote}
 
 
 def _selected(run: Run, rows: Sequence[Row]) -> set[int]:

@@ -24,7 +24,7 @@ LAYERS = (
     ("aliases", "plan", "store", "names", "headers", "disk", "configfile", "config", "sendargs", "envelope"),
     ("state", "differences", "pairing", "tables", "maildir_index", "maildir", "mailtree", "trash", "lock", "outbox", "exchange"),
     ("batch", "binding", "folders", "signin"),
-    ("apply", "delivery"),
+    ("apply", "delivery", "limits"),
     ("converge",),
     ("sync", "overview"),
     ("cli", "sendmail", "__main__"),

@@ -63,7 +63,7 @@ def test_a_quiet_mailbox_costs_two_requests(server: Running) -> None:
     server.reset()
     tree = ExchangeTree(connection(server.url), special=special)
     (scan,) = tree.scan(cursor, never)
-    tree.probe()
+    tree.survey()
     assert (scan.entries, scan.vanished, scan.first) == ((), (), False)
     assert server.stats()["requests"] == {"SyncFolderHierarchy": 1, "FindFolder": 1}
     assert server.stats()["connections"] == 1
@@ -182,24 +182,24 @@ def test_cycles_and_orphans_end(server: Running) -> None:
 
 def test_the_stamp_of_a_folder_moves_with_what_is_in_it(server: Running) -> None:
     tree = tree_of(server)
-    before = tree.probe()
+    before = tree.survey().stamps
     inbox = tree.special()["inbox"]
     assert before[inbox]
     server.alice.add_mime(
         server.alice.folder("inbox"), mail(1), read=False, flagged=False, answered=False, forwarded=False, draft=False
     )
-    after = tree.probe()
+    after = tree.survey().stamps
     assert {ident for ident in after if after[ident] != before[ident]} == {inbox}
 
 
 def test_a_server_without_stamps_says_so(server: Running) -> None:
     server.switch(ignore_commit_time=True)
-    assert set(tree_of(server).probe().values()) == {""}
+    assert set(tree_of(server).survey().stamps.values()) == {""}
 
 
 def test_the_probe_sees_more_folders_than_a_page_holds() -> None:
     with sandbox_server.running(seed="bulk:0/1050") as server:
-        assert len(tree_of(server).probe()) > 1050
+        assert len(tree_of(server).survey().stamps) > 1050
 
 
 # ---- changes
@@ -298,6 +298,6 @@ def test_a_stamp_is_not_trusted_while_the_folder_may_change_within_its_second(se
     tree = tree_of(server)
     inbox, drafts = server.alice.folder("inbox"), server.alice.folder("drafts")
     server.alice.add_mime(inbox, mail(1))
-    before, after = tree.probe(), tree.probe()
+    before, after = tree.survey().stamps, tree.survey().stamps
     assert before[server.alice.folder_id(inbox)] != after[server.alice.folder_id(inbox)], "something happened just now"
     assert before[server.alice.folder_id(drafts)] == after[server.alice.folder_id(drafts)], "nothing happened for an hour"

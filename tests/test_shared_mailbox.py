@@ -11,10 +11,13 @@ import pytest
 from ews_bridge.sandbox import rights
 from ews_bridge.sandbox import seed as seeding
 from ews_bridge.sandbox.rights import Grant
+from ews_bridge.sandbox.store import Folder
 from ews_bridge.sandbox.world import Mailbox
 from ews_bridge.sandbox.world import World
 from tests.mirror import assert_mirrored
+from tests.mirror import disk_view
 from tests.mirror import message
+from tests.mirror import server_view
 from tests.sandbox_server import ALICE
 from tests.sandbox_server import BOB
 from tests.sandbox_server import Running
@@ -236,3 +239,108 @@ def test_where_the_shared_sent_items_cannot_be_looked_into_nothing_is_guessed(se
     grant(server, ":full,send-as")
     assert clerk.send(b"", "-q").code == 0
     assert (server.world.sent, clerk.queue()) == (1, [])
+
+
+# ---- folders in which less is allowed
+
+
+WRITES = {
+    "CreateItem",
+    "UpdateItem",
+    "MoveItem",
+    "CopyItem",
+    "DeleteItem",
+    "CreateFolder",
+    "UpdateFolder",
+    "MoveFolder",
+    "DeleteFolder",
+}
+
+
+@pytest.fixture
+def clients(server: Running, office: Mailbox) -> Folder:
+    with server.sandbox.lock, seeding.earlier(server.world):
+        found = office.create_folder(office.folder("msgfolderroot"), "Clients")
+        for number in range(3):
+            office.add_mime(found, message(number), read=True)
+    return found
+
+
+def new_folder(clerk: Clerk, path: str) -> Path:
+    for part in ("cur", "new", "tmp"):
+        (clerk.mail / path / part).mkdir(parents=True)
+    return clerk.mail / path
+
+
+def trashed(clerk: Clerk) -> list[bytes]:
+    return sorted(file.read_bytes() for file in (clerk.state / "trash").rglob("*") if file.is_file() and "/cur/" in str(file))
+
+
+def test_where_nothing_may_be_changed_local_changes_are_undone_before_they_are_tried(
+    server: Running, clerk: Clerk, office: Mailbox, clients: Folder
+) -> None:
+    grant(server, "/Clients:reviewer", "/Inbox:editor")
+    clerk.syncs()
+    assert len(disk_view(clerk.mail)["Clients"]) == 3
+    marked, moved, deleted = sorted((clerk.mail / "Clients/cur").iterdir())
+    marked.rename(f"{marked}F")
+    moved.rename(clerk.mail / "INBOX/cur" / moved.name)
+    deleted.unlink()
+    mine = b"Subject: mine\n\nx\n"
+    (clerk.mail / "Clients/cur/mine:2,S").write_bytes(mine)
+    (new_folder(clerk, "Clients/2026") / "cur/more:2,S").write_bytes(mine.replace(b"mine", b"more"))
+    server.reset()
+    ran = clerk.run("sync")
+    assert (ran.code, ran.err.count("undone")) == (0, 5), ran
+    assert not server.stats()["requests"].keys() & WRITES
+    assert trashed(clerk) == [mine, mine.replace(b"mine", b"more")]
+    clerk.syncs()
+    assert disk_view(clerk.mail)["Clients"] == server_view(office)["Clients"]
+    assert "Clients/2026" not in disk_view(clerk.mail)
+
+
+def test_who_may_edit_the_items_may_not_rename_the_folder(
+    server: Running, clerk: Clerk, office: Mailbox, clients: Folder
+) -> None:
+    grant(server, "/Clients:editor", "/Deleted Items:editor")
+    clerk.syncs()
+    marked, deleted, _ = sorted((clerk.mail / "Clients/cur").iterdir())
+    marked.rename(f"{marked}F".replace(":2,SF", ":2,FS"))
+    deleted.unlink()
+    (clerk.mail / "Clients/cur/mine:2,S").write_bytes(message(9).replace(b"\r\n", b"\n"))
+    (clerk.mail / "Clients").rename(clerk.mail / "Customers")
+    ran = clerk.run("sync")
+    assert (ran.code, "move local Customers to Clients" in ran.err) == (0, True), ran
+    clerk.syncs()
+    assert disk_view(clerk.mail)["Clients"] == server_view(office)["Clients"]
+    assert sum(item.props.get(0x1090, ("", 0))[1] == 2 for item in clients.items.values()) == 1
+    assert "Customers" not in disk_view(clerk.mail)
+
+
+def test_rights_are_those_of_now(server: Running, clerk: Clerk, office: Mailbox, clients: Folder) -> None:
+    grant(server, "/Clients:reviewer")
+    clerk.syncs()
+    revoke(server)
+    grant(server, "/Clients:editor")
+    (first, *_) = sorted((clerk.mail / "Clients/cur").iterdir())
+    first.rename(f"{first}".replace(":2,S", ":2,FS"))
+    clerk.syncs()
+    assert sum(item.props.get(0x1090, ("", 0))[1] == 2 for item in clients.items.values()) == 1
+
+
+def test_the_list_of_folders_names_those_that_are_read_only(server: Running, clerk: Clerk, clients: Folder) -> None:
+    grant(server, "/Clients:reviewer", "/Inbox:editor")
+    ran = clerk.run("folders", "--json")
+    (account,) = json.loads(ran.out)["accounts"]
+    assert {each["path"]: each["read_only"] for each in account["folders"]} == {"Clients": True, "INBOX": False}
+    assert "read-only" in next(line for line in clerk.run("folders").out.splitlines() if line.startswith("Clients"))
+
+
+def test_a_quiet_run_asks_for_the_rights_with_a_request_that_it_needs_anyway(
+    server: Running, clerk: Clerk, clients: Folder
+) -> None:
+    grant(server, "/Clients:reviewer")
+    clerk.syncs()
+    server.reset()
+    clerk.syncs()
+    assert server.stats()["requests"] == {"FindFolder": 1, "SyncFolderHierarchy": 1}

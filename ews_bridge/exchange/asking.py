@@ -53,10 +53,12 @@ ENTRY_FIELDS = "".join(
 #: What belongs to a downloaded file.
 TIME_FIELDS = field("item:DateTimeReceived") + field("item:DateTimeSent")
 
-#: Hidden, stamp of the last change, counts, deletions: see `tree.probe`.
+#: Hidden, stamp of the last change, counts, deletions, rights: see `survey.py`.
 HIDDEN = tag(0x10F4, "Boolean")
 COMMIT_TIME = tag(0x670A, "SystemTime")  # PidTagLocalCommitTimeMax
-STAMP_FIELDS = "".join((COMMIT_TIME, tag(0x3602, "Integer"), tag(0x3603, "Integer"), tag(0x670B, "Integer")))
+SURVEY_FIELDS = "".join(
+    (field("folder:EffectiveRights"), COMMIT_TIME, tag(0x3602, "Integer"), tag(0x3603, "Integer"), tag(0x670B, "Integer"))
+)
 FOLDER_FIELDS = "".join(map(field, ("folder:ParentFolderId", "folder:DisplayName", "folder:FolderClass"))) + HIDDEN
 
 

@@ -9,7 +9,6 @@ Must never do: delete a folder with something in it; loop on a listing that make
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +25,8 @@ from ews_bridge.exchange import mail
 from ews_bridge.exchange import soap
 from ews_bridge.exchange.folder import ExchangeFolder
 from ews_bridge.exchange.session import Connection
+from ews_bridge.exchange.survey import Survey
+from ews_bridge.exchange.survey import survey
 from ews_bridge.model import Entry
 from ews_bridge.model import Hints
 from ews_bridge.model import Known
@@ -43,10 +44,6 @@ _LABELS = {
     "ContactsFolder": "IPF.Contact",
     "TasksFolder": "IPF.Task",
 }
-#: Seconds in which a folder may change again without a new PidTagLocalCommitTimeMax. A time from the far future tells of a clock
-#: that went wrong once, and is as good as any.
-FRESH = 2.0
-FUTURE = 60.0
 
 _GONE = frozenset({"ErrorFolderNotFound", "ErrorItemNotFound", "ErrorObjectNotFound"})
 #: What a server says of a mailbox that is not there for this user; some say only that they do not find its root.
@@ -127,31 +124,13 @@ class ExchangeTree:
         nodes, _, state = self._changes("")
         yield Scan(self._entries(nodes), cursor=state, first=True, last=True)
 
-    def probe(self) -> dict[str, str]:
-        """FolderId → a stamp that changes whenever anything in the folder does; "" where the server tells none.
-
-        One request for each 1,000 folders: PidTagLocalCommitTimeMax, counts, and PidTagDeletedCountTotal. The time has whole
-        seconds: a change that follows within the same second does not move it. So one that is still fresh by the server's own
-        clock is given as a stamp that will never come again.
-        """
-        stamps: dict[str, str] = {}
-        for element in bulk.find_folders(self.connection, asking.STAMP_FIELDS):
-            properties = mail.extended(element)
-            values = [mail.first(properties, tag) for tag in (0x670A, 0x3602, 0x3603, 0x670B)]
-            age = self.connection.server_time - mail.seconds(values[0])
-            if -FUTURE < age < FRESH:
-                values.append(str(time.monotonic_ns()))
-            stamps[soap.attribute(element, "FolderId", "Id")] = "|".join(values) if values[0] else ""
-        return stamps
-
-    def counts(self) -> dict[str, tuple[int, int]]:
-        """FolderId → (items, unread), as the server counts: PidTagContentCount 0x3602, PidTagContentUnreadCount 0x3603."""
-        found: dict[str, tuple[int, int]] = {}
-        for element in bulk.find_folders(self.connection, asking.STAMP_FIELDS):
-            properties = mail.extended(element)
-            items, unread = (mail.number(mail.first(properties, tag)) for tag in (0x3602, 0x3603))
-            found[soap.attribute(element, "FolderId", "Id")] = (items, unread)
-        return found
+    def survey(self) -> Survey:
+        """How all folders stand: `survey.survey`. Raises AuthError where the whole mailbox may not be seen."""
+        try:
+            return survey(self.connection)
+        except faults.Fault as error:
+            self._refuse(error.code, str(error))
+            raise
 
     def open(self, entry: Entry, collection: int) -> ExchangeFolder:
         """The folder as a store."""
