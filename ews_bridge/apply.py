@@ -46,6 +46,7 @@ from ews_bridge.model import Row
 from ews_bridge.model import Settle
 from ews_bridge.model import Side
 from ews_bridge.model import Step
+from ews_bridge.model import Tag
 from ews_bridge.model import Update
 from ews_bridge.state import State
 
@@ -74,7 +75,7 @@ def recover(state: State, stores: Stores) -> int:
     """Finish what an earlier run began: link the creations that happened, strike out those that did not.
 
     An item of ours may have been edited, marked or moved since; only what the journal says is taken as the base, so that
-    such a change counts as a change. Returns how many were found.
+    such a change counts as a change. Which tags it was made with nobody knows. Returns how many were found.
     """
     found = 0
     for intent in state.intents():
@@ -86,6 +87,7 @@ def recover(state: State, stores: Stores) -> int:
                 revision=EDITED if made.revision else "",
                 collection=intent.source.collection,
                 flags=intent.source.flags,
+                tags={},
             )
             link = link_of(intent.side, base, intent.source)
             rows.append(with_entry(replace(intent.row, link=link), intent.side, made))
@@ -195,7 +197,7 @@ def _group(step: Step) -> object:
             return Move, to, target.collection, like.collection
         case Copy(to=to, source=source, original=original):
             return Copy, to, source.collection, original.collection
-        case Mark(to=to, target=target) | Delete(to=to, target=target):
+        case Mark(to=to, target=target) | Tag(to=to, target=target) | Delete(to=to, target=target):
             return type(step), to, target.collection
         case Forget(row=row):
             return Forget, row.local and row.local.collection
@@ -216,7 +218,7 @@ def word(step: Step) -> str:
             return "conflict"
         case Copy(to=to):
             return f"copy {to}"
-        case Update(to=to) | Mark(to=to) | Move(to=to) | Delete(to=to):
+        case Update(to=to) | Mark(to=to) | Tag(to=to) | Move(to=to) | Delete(to=to):
             return f"{type(step).__name__.lower()} {to}"
 
 

@@ -16,6 +16,7 @@ from dataclasses import replace
 from ews_bridge.errors import BadItem
 from ews_bridge.errors import EwsBridgeError
 from ews_bridge.errors import Stale
+from ews_bridge.model import LATER
 from ews_bridge.model import Conflict
 from ews_bridge.model import Content
 from ews_bridge.model import Copy
@@ -33,9 +34,12 @@ from ews_bridge.model import Row
 from ews_bridge.model import Settle
 from ews_bridge.model import Side
 from ews_bridge.model import Step
+from ews_bridge.model import Tag
 from ews_bridge.model import Update
+from ews_bridge.model import all_tags
 from ews_bridge.plan import base_of
 from ews_bridge.plan import plan_row
+from ews_bridge.plan import with_tags
 from ews_bridge.store import Failed
 from ews_bridge.store import Store
 
@@ -105,6 +109,11 @@ def _results(batch: Batch, stores: Stores, aside: Aside) -> Iterator[tuple[Step,
             for entry, result in stores[to, target.collection].mark(marks):
                 step = by_id[entry.id]
                 yield step, result if isinstance(result, Stale | BadItem) else with_entry(step.row, to, result)
+        case Tag(to=to, target=target):
+            retagged = {step.target.id: step for step in batch.steps if isinstance(step, Tag)}
+            for entry, result in stores[to, target.collection].tag([(s.target, s.tags) for s in retagged.values()]):
+                tag = retagged[entry.id]
+                yield tag, result if isinstance(result, Stale | BadItem) else _tagged(tag, result)
         case Move(to=to, target=target, like=like):
             moves = {step.target.id: step for step in batch.steps if isinstance(step, Move)}
             store, into = stores[to, target.collection], stores[to, like.collection]
@@ -136,7 +145,9 @@ def _carry(batch: Batch, source: Store, target: Store) -> Iterator[tuple[Step, R
                 unread.append((steps[entry.id], content))
 
     if isinstance(batch.steps[0], Create):
-        news = ((e, New(content, batch.tokens[step.row.number], e.key, e.flags)) for step, e, content in contents())
+        news = (
+            (e, New(content, batch.tokens[step.row.number], e.key, e.flags, all_tags(e.tags))) for step, e, content in contents()
+        )
         made = target.create(news)
         for entry, result in made:
             step = steps[entry.id]
@@ -151,21 +162,36 @@ def _carry(batch: Batch, source: Store, target: Store) -> Iterator[tuple[Step, R
 
 
 def _created(step: Create | Update | Copy, source: Entry, made: Entry, flags: Flags) -> Row:
-    """The new link. `flags` are the agreed ones: those that were carried over; after a copy, those that came with it."""
+    """The new link. `flags` are the agreed ones: those that were carried over; after a copy, those that came with it. So are the
+    tags; but where not all places have what one has, nothing is agreed on yet.
+    """
     mine, theirs = (each if each.flags == flags else replace(each, flags=flags) for each in (made, source))
+    if isinstance(step, Copy):
+        theirs = replace(theirs, tags=step.counterpart.tags)
+    elif all_tags(source.tags) and (LATER in made.tags or len(set(source.tags.values())) > 1):
+        theirs = replace(theirs, tags={})
     local, remote = (made, source) if step.to is Side.LOCAL else (source, made)
     return Row(step.row.number, link_of(step.to, mine, theirs), local, remote)
 
 
+def _tagged(step: Tag, made: Entry) -> Row:
+    """The base takes the revision that our own write gave, or it would look like an edit."""
+    row, link = with_entry(step.row, step.to, made), step.row.link
+    if link is None or link[step.to].revision != step.target.revision:
+        return row
+    mine = replace(link[step.to], revision=made.revision)
+    return replace(row, link=link_of(step.to, mine, link[step.to.other]))
+
+
 def _updated(step: Update, made: Entry) -> Row:
-    """The base takes the new revisions. Flags and place were not synced by this step and keep theirs; a wish to delete what was
-    edited meanwhile is over.
+    """The base takes the new revisions. Flags, tags and place were not synced by this step and keep theirs; a wish to delete what
+    was edited meanwhile is over.
     """
     link = step.row.link or link_of(step.to, made, step.source)
     flags = link.flags | (step.target.flags & {Flag.TRASHED})
     mine = replace(made, flags=flags, collection=link[step.to].collection)
     theirs = replace(step.source, flags=flags, collection=link[step.to].collection)
-    return with_entry(replace(step.row, link=link_of(step.to, mine, theirs)), step.to, made)
+    return with_entry(replace(step.row, link=with_tags(link_of(step.to, mine, theirs), step.row.link)), step.to, made)
 
 
 def _forgotten(batch: Batch, store: Store | None) -> Iterator[tuple[Step, Row | Failed]]:
@@ -231,14 +257,14 @@ def _set_aside(step: Step, stores: Stores, aside: Aside) -> Row | Failed:
     """
     assert isinstance(step, Conflict)
     if step.row.link is None and _same_bytes(stores, (Side.LOCAL, step.local), (Side.REMOTE, step.remote)):
-        return replace(step.row, link=base_of(step.local, step.remote, step.local.flags & step.remote.flags))
+        return replace(step.row, link=with_tags(base_of(step.local, step.remote, step.local.flags & step.remote.flags), None))
     flags = step.row.link.flags if step.row.link else step.local.flags & step.remote.flags
     for _, content in stores[Side.LOCAL, step.local.collection].read([step.local]):
         if not isinstance(content, Content):
             return content
         aside(step.row, content)
     base = base_of(step.local, replace(step.remote, revision=EDITED), flags)
-    return replace(step.row, link=base)
+    return replace(step.row, link=with_tags(base, step.row.link))
 
 
 def _agreed(row: Row) -> Row:

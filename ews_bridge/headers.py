@@ -50,12 +50,12 @@ def parse_head(head: bytes) -> Head:
     """The fields; of a repeated one the first."""
     fields: dict[bytes, str] = {}
     for name, value in _FIELD.findall(head):
-        fields.setdefault(name.lower(), _unfold(value))
+        fields.setdefault(name.lower(), unfolded(value))
     return Head(
         message_id(fields.get(b"message-id", "")),
         _seconds(fields.get(b"date", "")),
-        clean(_decode(fields.get(b"subject", ""))),
-        clean(_decode(fields.get(b"from", ""))),
+        clean(decoded(fields.get(b"subject", ""))),
+        clean(decoded(fields.get(b"from", ""))),
     )
 
 
@@ -63,7 +63,7 @@ def received(data: bytes) -> int:
     """When the last host took the mail, in seconds since the epoch: from the topmost Received of a message. 0: not said."""
     end = _END.search(data)
     found = _RECEIVED.search(data, 0, end.start() if end else min(len(data), HEAD_MAX))
-    return _seconds(_unfold(found[1]).rpartition(";")[2]) if found else 0
+    return _seconds(unfolded(found[1]).rpartition(";")[2]) if found else 0
 
 
 def message_id(value: str) -> str:
@@ -84,7 +84,8 @@ def clean(text: str, length: int = 80) -> str:
     return line if len(line) <= length else line[: length - 1] + "…"
 
 
-def _unfold(value: bytes) -> str:
+def unfolded(value: bytes) -> str:
+    """A field's value in one line; what is not UTF-8 is taken as Latin-1."""
     try:
         text = value.decode("utf-8")
     except UnicodeDecodeError:
@@ -116,7 +117,7 @@ def _seconds(value: str) -> int:
     return seconds if 0 < seconds < _LATEST else 0
 
 
-def _decode(value: str) -> str:
+def decoded(value: str) -> str:
     """RFC 2047; a word in an unknown or wrong character set is shown as far as it goes."""
     if "=?" not in value:
         return value

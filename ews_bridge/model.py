@@ -39,6 +39,14 @@ class Flag(StrEnum):
 
 Flags = frozenset[Flag]
 
+#: What an item is tagged with, in each place of its side that keeps tags: names, as people read them. A place that is missing
+#: was not looked at, and nothing follows from it.
+Tags = Mapping[str, frozenset[str]]
+#: The place of tags on disk, whatever keeps them there.
+ON_DISK = "disk"
+#: In place of `ON_DISK`: it will have a place for tags, and has none yet (a message that notmuch has not indexed).
+LATER = "later"
+
 
 @dataclass(frozen=True, slots=True)
 class Hints:
@@ -47,6 +55,7 @@ class Hints:
     `place` is PidTagSearchKey 0x300B in base64 on the server (same after a move, and on a copy), the inode on disk (reused by
     the file system). `token` is ours: set when we created the item. `size` in bytes, as the side counts them (0: unknown).
     `sent` is the Date of a mail in seconds since the epoch (0: unknown). `label` is for people: a subject or a path.
+    `looked` is what a file's clocks said when its tags were read, "" where nobody read any.
     """
 
     place: str = ""
@@ -54,6 +63,7 @@ class Hints:
     size: int = 0
     sent: int = 0
     label: str = ""
+    looked: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +82,7 @@ class Entry:
     flags: Flags = frozenset()
     collection: int = 0
     hints: Hints = Hints()
+    tags: Tags = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +120,13 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class New:
-    """An item to be created: its content and what goes with it."""
+    """An item to be created: its content and what goes with it. `tags` are those that it is to have in every place there."""
 
     content: Content
     token: str
     key: str
     flags: Flags
+    tags: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +160,11 @@ class Row:
 
     def __getitem__(self, side: Side) -> Entry | None:
         return self.local if side is Side.LOCAL else self.remote
+
+
+def all_tags(tags: Tags) -> frozenset[str]:
+    """What any of the places has."""
+    return frozenset().union(*tags.values())
 
 
 # ---- steps: one planned change each. `str(step)` is its only wording: in a dry run, a report, a log.
@@ -197,6 +214,21 @@ class Mark:
 
     def __str__(self) -> str:
         return f"mark {self.to} {_name(self.target)}: {''.join(sorted(self.flags)) or 'none'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """Give `target` these tags in each place, all of them and no others."""
+
+    row: Row
+    to: Side
+    target: Entry
+    tags: Tags
+
+    def __str__(self) -> str:
+        before, after = all_tags(self.target.tags), all_tags(self.tags)
+        changes = [f"+{tag}" for tag in sorted(after - before)] + [f"-{tag}" for tag in sorted(before - after)]
+        return f"tag {self.to} {_name(self.target)}: {' '.join(changes) or ' '.join(sorted(after))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +307,7 @@ class Conflict:
         return f"conflict {_name(self.local)}: the local version is kept aside"
 
 
-Step = Create | Update | Mark | Move | Copy | Delete | Settle | Forget | Conflict
+Step = Create | Update | Mark | Tag | Move | Copy | Delete | Settle | Forget | Conflict
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,11 +128,11 @@ def _adopt_folders(db: sqlite3.Connection) -> int:
 
 def _join(db: sqlite3.Connection, side: Side, number: int, donor: int) -> None:
     """Row `number` takes over what `donor` shows on `side`; the donor, which had nothing else, is dropped."""
-    names = [f"{side}_{name}" for name in ("here", "id", "collection", "key", "revision", "flags", "place", "generation")]
+    names = [f"{side}_{name}" for name in ("here", "generation", *tables.VIEW)]
     values = db.execute(f"SELECT {', '.join(names)} FROM item WHERE number = ?", (donor,)).fetchone()
     db.execute("DELETE FROM item WHERE number = ?", (donor,))
     db.execute(f"UPDATE item SET {', '.join(f'{n} = ?' for n in names)} WHERE number = ?", (*values, number))
-    if values[2] == 0:  # a folder: what was listed in the donor's collection is in this one now
+    if values[names.index(f"{side}_collection")] == 0:  # a folder: what was listed in the donor's collection is in this one now
         db.execute(f"UPDATE item SET {side}_collection = ? WHERE {side}_collection = ? AND {side}_id != ''", (number, donor))
         db.execute("UPDATE cursor SET collection = ? WHERE side = ? AND collection = ?", (number, side, donor))
 
@@ -183,7 +183,8 @@ def twin(db: sqlite3.Connection, row: Row) -> Link | None:
     """Of an item that is new on one side: the linked one that it may be a copy of.
 
     On the server a copy has its original's search key. On disk it has the same Message-ID and Date, which duplicates of
-    a mailing list have, too: there the contents are compared before it is copied (`apply`).
+    a mailing list have, too: there the contents are compared before it is copied (`apply`). One whose tags are not in agreement
+    now is none: the copy would take that for agreed.
     """
     new = row.local or row.remote
     if row.link or (row.local and row.remote) or new is None or not new.collection or not new.key or new.revision:
@@ -196,6 +197,7 @@ def twin(db: sqlite3.Connection, row: Row) -> Link | None:
     found = db.execute(
         f"""SELECT {tables.ROW} FROM item WHERE {side}_key = ? AND {side}_key != '' AND {same} AND linked
               AND {side}_here AND {other}_here AND local_revision = '' AND remote_revision = '' AND number != ?
+              AND local_tags = base_local_tags AND remote_tags = base_remote_tags
             ORDER BY number LIMIT 1""",
         (new.key, value, row.number),
     ).fetchone()

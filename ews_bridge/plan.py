@@ -7,6 +7,8 @@ Every rule of the merge stands here and nowhere else:
 * Content edited on one side ⇒ update the other; on both ⇒ `Conflict`. A revision that is "" on either look is no edit.
 * Flags merge as sets against the base: what either side added is added, what either side removed is removed. `D` is the
   server's to say; `T` is the reader's wish to delete.
+* Tags merge so, too, each place against its own base (`merge_tags`): an addition beats a removal, and what a place had when it
+  was agreed on stays there. What is new to us on the server is news; what a file has when it comes is not: its sender's.
 * In a frozen collection the server's view is restored. What leaves the window is forgotten, never deleted.
 * One step per row and round; what remains differs still, and is planned in the next round.
 
@@ -17,6 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from dataclasses import replace
 
+from ews_bridge.model import LATER
 from ews_bridge.model import Conflict
 from ews_bridge.model import Copy
 from ews_bridge.model import Create
@@ -33,7 +36,10 @@ from ews_bridge.model import Row
 from ews_bridge.model import Settle
 from ews_bridge.model import Side
 from ews_bridge.model import Step
+from ews_bridge.model import Tag
+from ews_bridge.model import Tags
 from ews_bridge.model import Update
+from ews_bridge.model import all_tags
 
 #: A `T` that is in the base was heard, and not granted: the item was edited meanwhile, or is frozen.
 _WISH = frozenset({Flag.TRASHED})
@@ -58,10 +64,13 @@ def plan(rows: Iterable[Row], policy: Policy) -> Plan:
     pending = 0
     for row in rows:
         undone = restore_row(row) if _frozen(row, policy) else None
+        taken = len(steps)
         for step in plan_row(row, policy) if undone is None else undone:
             if not allowed(step, policy):
                 pending += 1
                 continue
+            if isinstance(step, Tag) and len(steps) > taken:
+                continue  # the other side has its turn in the next round, when this one is known
             steps.append(step)
             if undone is not None and not isinstance(step, Settle | Forget):
                 reverted.append(step)
@@ -90,7 +99,7 @@ def plan_row(row: Row, policy: Policy = ANY) -> list[Step]:
             return [Conflict(row, local, remote)]
         # Of two folders whose names differ in case the server's name is the news.
         agreed = remote if remote.collection else replace(remote, key=local.key)
-        return [Settle(row, base_of(local, agreed, local.flags & remote.flags))]
+        return [Settle(row, with_tags(base_of(local, agreed, local.flags & remote.flags), None))]
     if Flag.TRASHED in local.flags - link.flags and not _edited(link.remote, remote):
         return [Delete(row, Side.REMOTE, remote)]
     return _merge(row, link, local, remote)
@@ -111,7 +120,9 @@ def _leave(row: Row, link: Link | None, local: Entry | None) -> list[Step]:
     """Outside the window: not fetched; what was fetched is forgotten, once no local change waits."""
     if link is None:
         return []
-    changed = local is not None and (local.flags != link.flags or _edited(link.local, local) or place(local) != place(link.local))
+    changed = local is not None and (
+        local.flags != link.flags or _edited(link.local, local) or place(local) != place(link.local) or _tagged(link.local, local)
+    )
     return _merge(row, link, local, row.remote) if changed and local and row.remote else [Forget(row)]
 
 
@@ -136,8 +147,10 @@ def _frozen(row: Row, policy: Policy) -> bool:
         return row.remote is None and local is not None and local.collection in policy.frozen
     if local is None:
         return row.remote is not None
-    changed = _edited(link.local, local) or place(local) != place(link.local)
-    return changed or (row.remote is not None and local.flags != link.flags)
+    changed = _edited(link.local, local) or place(local) != place(link.local) or _tagged(link.local, local)
+    if row.remote is None:
+        return changed
+    return changed or local.flags != link.flags or row.remote.tags != link.remote.tags
 
 
 def restore_row(row: Row) -> list[Step]:
@@ -156,6 +169,13 @@ def restore_row(row: Row) -> list[Step]:
     if local.flags - _WISH != remote.flags:
         return [Mark(row, Side.LOCAL, local, remote.flags)]
     fresh = base_of(local, remote, remote.flags | (local.flags & _WISH))
+    if LATER in local.tags:
+        fresh = with_tags(fresh, link)
+    elif link:
+        unchanged = {place: link.local.tags.get(place, now) for place, now in local.tags.items()}
+        mine, _ = merge_tags(link, replace(local, tags=unchanged), remote)
+        if mine != local.tags:
+            return [Tag(row, Side.LOCAL, local, mine)]
     return [Settle(row, fresh)] if fresh != link else []
 
 
@@ -182,6 +202,12 @@ def _merge(row: Row, link: Link, local: Entry, remote: Entry) -> list[Step]:
     if remote.flags != want:
         steps.append(Mark(row, Side.REMOTE, remote, want))
     fresh = base_of(local, remote, want | (local.flags & _WISH))
+    mine, theirs = merge_tags(link, local, remote)
+    if LATER in local.tags:
+        fresh = with_tags(fresh, link)
+    elif not steps:
+        steps += [Tag(row, Side.LOCAL, local, mine)] if local.tags != mine else []
+        steps += [Tag(row, Side.REMOTE, remote, theirs)] if remote.tags != theirs else []
     return steps or ([Settle(row, fresh)] if fresh != link else [])
 
 
@@ -189,6 +215,30 @@ def merge_flags(base: Flags, local: Flags, remote: Flags) -> Flags:
     """What either side added, without what either side removed; `D` as the server has it."""
     merged = (local & remote) | (local - base) | (remote - base)
     return (merged - {Flag.DRAFT, Flag.TRASHED}) | (remote & {Flag.DRAFT})
+
+
+def merge_tags(link: Link, local: Entry, remote: Entry) -> tuple[Tags, Tags]:
+    """What each place of both sides is to hold: what it holds, with what any other added and without what any other removed.
+
+    A place of the server that is not in the base holds nothing but news; what is on disk then is taken for agreed.
+    """
+    seen = [(link.remote.tags.get(place, frozenset()), now) for place, now in remote.tags.items()]
+    seen += [(link.local.tags.get(place, now), now) for place, now in local.tags.items()]
+    added = frozenset().union(*(now - base for base, now in seen))
+    removed = frozenset().union(*(base - now for base, now in seen)) - added
+    mine = {place: (now | added) - removed for place, now in local.tags.items()}
+    theirs = {place: (now | added) - removed for place, now in remote.tags.items()}
+    return mine, theirs
+
+
+def with_tags(base: Link, known: Link | None) -> Link:
+    """`base` with the tags that were agreed on before, as in `known`; None: nothing was.
+
+    Then what the server has is news, unless it has nothing: that is agreed on.
+    """
+    if known is not None:
+        return Link(replace(base.local, tags=known.local.tags), replace(base.remote, tags=known.remote.tags))
+    return Link(base.local, replace(base.remote, tags={})) if all_tags(base.remote.tags) else base
 
 
 def base_of(local: Entry, remote: Entry, flags: Flags) -> Link:
@@ -222,6 +272,11 @@ def refused(losing: int, total: int, share: float) -> bool:
     It would when it loses all of five or more, or more than 20 that are also more than `share` of it.
     """
     return (losing >= total and total >= 5) or (losing > 20 and losing > share * total)
+
+
+def _tagged(then: Entry, now: Entry) -> bool:
+    """Whether a place that both know has other tags now."""
+    return any(now.tags[place] != tags for place, tags in then.tags.items() if place in now.tags)
 
 
 def _edited(then: Entry, now: Entry) -> bool:

@@ -67,6 +67,8 @@ class State:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
                 connection.executescript(f"BEGIN; {tables.SCHEMA} PRAGMA user_version = {tables.VERSION}; COMMIT;")
+            for older in range(version or tables.VERSION, tables.VERSION):
+                connection.executescript(f"BEGIN; {tables.UPGRADES[older]} PRAGMA user_version = {older + 1}; COMMIT;")
         except (sqlite3.Error, OSError) as error:
             raise DiskError(f"cannot open the state file {path}: {error}") from error
         if version > tables.VERSION:
@@ -146,32 +148,16 @@ class State:
 
     def _observe_entries(self, side: Side, entries: Iterable[Entry], generation: int) -> None:
         s = str(side)
+        seen = [f"{s}_{name}" for name in (*tables.VIEW, "generation")]
+        renewed = ", ".join(f"{name} = excluded.{name}" for name in seen if name not in (f"{s}_id", f"{s}_collection"))
         self._db.executemany(
-            f"""INSERT INTO item (folder, {s}_here, {s}_id, {s}_collection, {s}_key, {s}_revision, {s}_flags, {s}_place,
-                                  {s}_generation, label, size, sent)
-                VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                ON CONFLICT ({s}_collection, {s}_id) WHERE {s}_id != '' DO UPDATE SET
-                    {s}_here = 1, {s}_key = excluded.{s}_key, {s}_revision = excluded.{s}_revision,
-                    {s}_flags = excluded.{s}_flags, {s}_place = excluded.{s}_place, {s}_generation = excluded.{s}_generation,
+            f"""INSERT INTO item (folder, {s}_here, {", ".join(seen)}, label, size, sent)
+                VALUES (?, 1, {", ".join("?" * len(seen))}, ?, ?, ?)
+                ON CONFLICT ({s}_collection, {s}_id) WHERE {s}_id != '' DO UPDATE SET {s}_here = 1, {renewed},
                     label = CASE excluded.label WHEN '' THEN label ELSE excluded.label END,
                     size = CASE excluded.size WHEN 0 THEN size ELSE excluded.size END,
                     sent = CASE excluded.sent WHEN 0 THEN sent ELSE excluded.sent END""",
-            [
-                (
-                    e.collection == 0,
-                    e.id,
-                    e.collection,
-                    e.key,
-                    e.revision,
-                    tables.letters(e.flags),
-                    e.hints.place,
-                    generation,
-                    e.hints.label,
-                    e.hints.size,
-                    e.hints.sent,
-                )
-                for e in entries
-            ],
+            [(e.collection == 0, *tables.view_of(e), generation, e.hints.label, e.hints.size, e.hints.sent) for e in entries],
         )
 
     def unlisted(self, collection: int) -> list[Entry]:
@@ -295,23 +281,26 @@ class State:
         """Note creations on `side` before they are tried: (token, row, source entry as it was read)."""
         with self._transaction() as db:
             db.executemany(
-                "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?)",
-                [(t, side, e.collection, row.number, e.revision, tables.letters(e.flags)) for t, row, e in intents],
+                "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (t, side, e.collection, row.number, e.revision, tables.letters(e.flags), tables.tags_text(e.tags))
+                    for t, row, e in intents
+                ],
             )
 
     def intents(self) -> list[Intent]:
         """Creations that were begun and whose end was not noted. Those whose row is gone are dropped."""
         with self._lock:
             rows = self._db.execute(
-                "SELECT token, side, collection, number, source_revision, source_flags FROM journal"
+                "SELECT token, side, collection, number, source_revision, source_flags, source_tags FROM journal"
             ).fetchall()
             found: list[Intent] = []
-            for token, side_name, collection, number, revision, flags in rows:
+            for token, side_name, collection, number, revision, flags, tags in rows:
                 side, row = Side(side_name), self.row(number)
                 source = row[side.other] if row else None
                 if row is None or source is None:
                     continue
-                at_start = replace(source, revision=revision, flags=tables.flags_of(flags))
+                at_start = replace(source, revision=revision, flags=tables.flags_of(flags), tags=tables.tags_of(tags))
                 found.append(Intent(token, side, collection, row, at_start))
             return found
 
@@ -329,11 +318,9 @@ class State:
         values: list[object] = []
         for entry in (row.local, row.remote):
             if entry is not None:
-                flags = tables.letters(entry.flags)
-                values += (entry.id, entry.collection, entry.key, entry.revision, flags, entry.hints.place)
+                values += tables.view_of(entry)
         if row.link is not None:
-            base = row.link.remote
-            values += (row.link.local.revision, base.revision, base.collection, base.key, tables.letters(base.flags))
+            values += tables.base_of(row.link)
         if row.remote is not None:
             values += (row.remote.id, row.remote.collection)
         statement = tables.update(local=row.local is not None, remote=row.remote is not None, linked=row.link is not None)

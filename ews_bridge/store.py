@@ -28,6 +28,7 @@ from ews_bridge.model import Flags
 from ews_bridge.model import Known
 from ews_bridge.model import New
 from ews_bridge.model import Scan
+from ews_bridge.model import Tags
 
 Failed = Stale | BadItem
 
@@ -51,13 +52,22 @@ class Store(Protocol):
         """
 
     def create(self, items: Iterable[tuple[Entry, New]]) -> Iterator[tuple[Entry, Entry | Failed]]:
-        """Make items; the first of each pair is the source's entry, given back with the result."""
+        """Make items; the first of each pair is the source's entry, given back with the result.
+
+        A store that has no place for tags leaves them out; what it made says so.
+        """
 
     def update(self, items: Iterable[tuple[Entry, Content]]) -> Iterator[tuple[Entry, Entry | Failed]]:
         """Replace contents, each only if the entry's revision is still current; flags stay."""
 
     def mark(self, items: Sequence[tuple[Entry, Flags]]) -> Iterator[tuple[Entry, Entry | Failed]]:
         """Set flags: exactly these of the flags that this side can hold. Others' flags and keywords are kept."""
+
+    def tag(self, items: Sequence[tuple[Entry, Tags]]) -> Iterator[tuple[Entry, Entry | Failed]]:
+        """Set tags: in each of the places exactly these. Where a place has others now than the entry says: `Stale`.
+
+        What a place holds beside tags that have a name is kept. The content stays what it is, though its revision may be new.
+        """
 
     def move(self, entries: Sequence[Entry], into: "Store") -> Iterator[tuple[Entry, Entry | Failed]]:
         """Bring items into another collection of the same side; the new entry may have another id."""

@@ -7,6 +7,7 @@ partial, and reads the whole table.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import cache
 from functools import lru_cache
@@ -19,8 +20,9 @@ from ews_bridge.model import Hints
 from ews_bridge.model import Link
 from ews_bridge.model import Row
 from ews_bridge.model import Side
+from ews_bridge.model import Tags
 
-VERSION = 1
+VERSION = 2
 
 _SIDE = """
     {0}_here INTEGER NOT NULL DEFAULT 0,
@@ -30,13 +32,17 @@ _SIDE = """
     {0}_revision TEXT NOT NULL DEFAULT '',
     {0}_flags TEXT NOT NULL DEFAULT '',
     {0}_place TEXT NOT NULL DEFAULT '',
+    {0}_tags TEXT NOT NULL DEFAULT '',
+    {0}_looked TEXT NOT NULL DEFAULT '',
     {0}_generation INTEGER NOT NULL DEFAULT 0,
     base_{0}_revision TEXT NOT NULL DEFAULT '',
+    base_{0}_tags TEXT NOT NULL DEFAULT '',
 """
 
 #: True for a row that the planner must look at. `folder` rows compare their path, items their collection.
 DIFFERS = """NOT (linked AND local_here AND remote_here
     AND local_flags = base_flags AND remote_flags = base_flags
+    AND local_tags = base_local_tags AND remote_tags = base_remote_tags
     AND local_revision = base_local_revision AND remote_revision = base_remote_revision
     AND local_collection = base_collection AND remote_collection = base_collection
     AND (NOT folder OR (local_key = base_key AND remote_key = base_key)))"""
@@ -46,7 +52,9 @@ OUTSIDE = """(NOT folder AND ((:max_size > 0 AND size > :max_size)
     OR (sent > 0 AND sent < :since AND remote_flags LIKE '%S%' AND remote_flags NOT LIKE '%F%')))"""
 
 #: What an item showed when it failed. With the flags: of received mail they are all that changes.
-SEEN = "local_revision || '/' || remote_revision || '/' || local_flags || '/' || remote_flags"
+SEEN = "local_revision || '/' || remote_revision || '/' || local_flags || '/' || remote_flags || local_tags || remote_tags"
+
+_DIFFERING = f"CREATE INDEX differing ON item (folder, number) WHERE {DIFFERS};"
 
 SCHEMA = f"""
 CREATE TABLE item (
@@ -67,7 +75,7 @@ CREATE TABLE item (
 );
 CREATE UNIQUE INDEX local_item ON item (local_collection, local_id) WHERE local_id != '';
 CREATE UNIQUE INDEX remote_item ON item (remote_collection, remote_id) WHERE remote_id != '';
-CREATE INDEX differing ON item (folder, number) WHERE {DIFFERS};
+{_DIFFERING}
 CREATE INDEX local_name ON item (local_key) WHERE local_key != '';
 CREATE INDEX remote_name ON item (remote_key) WHERE remote_key != '';
 CREATE INDEX loose ON item (number) WHERE NOT (linked AND local_here AND remote_here);
@@ -90,25 +98,44 @@ CREATE TABLE journal (
     collection INTEGER NOT NULL,
     number INTEGER NOT NULL,
     source_revision TEXT NOT NULL,
-    source_flags TEXT NOT NULL
+    source_flags TEXT NOT NULL,
+    source_tags TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
 
+#: What brings a file of each older version to the next one.
+UPGRADES = {
+    1: "".join(
+        f"ALTER TABLE item ADD COLUMN {name} TEXT NOT NULL DEFAULT '';"
+        for side in Side
+        for name in (f"{side}_tags", f"{side}_looked", f"base_{side}_tags")
+    )
+    + f"ALTER TABLE journal ADD COLUMN source_tags TEXT NOT NULL DEFAULT ''; DROP INDEX differing; {_DIFFERING}",
+}
+
+
 #: One side's view of an item, in the order of `entry_of`.
-VIEW = ("id", "collection", "key", "revision", "flags", "place")
+VIEW = ("id", "collection", "key", "revision", "flags", "place", "tags", "looked")
 
 
 def columns(side: Side) -> str:
     return ", ".join(f"{side}_{name}" for name in VIEW)
 
 
+#: The base of a row, in the order of `ROW`.
+BASE = (
+    *("base_local_revision", "base_remote_revision", "base_local_tags", "base_remote_tags"),
+    *("base_collection", "base_key", "base_flags"),
+)
+
 #: What a row is made of, in the order of `row_of`.
 ROW = (
     f"number, folder, linked, label, size, sent, local_here, {columns(Side.LOCAL)}, remote_here, {columns(Side.REMOTE)}, "
-    "base_local_revision, base_remote_revision, base_collection, base_key, base_flags"
+    + ", ".join(BASE)
 )
+_SPAN = len(VIEW)
 
 
 @cache
@@ -120,7 +147,7 @@ def update(*, local: bool, remote: bool, linked: bool) -> str:
     """
     names = [f"{side}_{name}" for side, here in ((Side.LOCAL, local), (Side.REMOTE, remote)) if here for name in VIEW]
     if linked:
-        names += ["base_local_revision", "base_remote_revision", "base_collection", "base_key", "base_flags"]
+        names += list(BASE)
     gone = [side for side, here in ((Side.LOCAL, local), (Side.REMOTE, remote)) if not here and linked]
     fixed = "".join(f"{side}_key = '', {side}_place = '', " for side in gone)
     if remote:  # under another id than before it must show in a listing first: see `unlisted`
@@ -145,21 +172,53 @@ def flags_of(letters: str) -> Flags:
     return frozenset(map(Flag, letters))
 
 
+def tags_text(tags: Tags) -> str:
+    """Tags as one text, the same for the same tags; "" for no place."""
+    return _tags_text(tuple(sorted(tags.items()))) if tags else ""
+
+
+@lru_cache(maxsize=1024)
+def _tags_text(places: tuple[tuple[str, frozenset[str]], ...]) -> str:
+    return json.dumps({place: sorted(names) for place, names in places}, ensure_ascii=False, separators=(",", ":"))
+
+
+@lru_cache(maxsize=1024)
+def tags_of(text: str) -> Tags:
+    return {place: frozenset(names) for place, names in json.loads(text).items()} if text else {}
+
+
 def entry_of(view: Sequence[Any], label: str, size: int, sent: int) -> Entry:
-    ident, collection, key, revision, flags, place = view
-    return Entry(ident, key, revision, flags_of(flags), collection, Hints(place, "", size, sent, label))
+    ident, collection, key, revision, flags, place, tags, looked = view
+    hints = Hints(place, "", size, sent, label, looked)
+    return Entry(ident, key, revision, flags_of(flags), collection, hints, tags_of(tags))
+
+
+def view_of(entry: Entry) -> tuple[object, ...]:
+    """An entry as the values of `VIEW`."""
+    hints = entry.hints
+    tags = tags_text(entry.tags)
+    return (entry.id, entry.collection, entry.key, entry.revision, letters(entry.flags), hints.place, tags, hints.looked)
+
+
+def base_of(link: Link) -> tuple[object, ...]:
+    """A link as the values of `BASE`."""
+    local, remote = link.local, link.remote
+    tags = (tags_text(local.tags), tags_text(remote.tags))
+    return (local.revision, remote.revision, *tags, remote.collection, remote.key, letters(remote.flags))
 
 
 def row_of(values: Sequence[Any]) -> Row:
-    number, folder, linked, label, size, sent = values[:6]
-    local, remote = entry_of(values[7:13], label, size, sent), entry_of(values[14:20], label, size, sent)
+    number, folder, linked, label, size, sent, local_here = values[:7]
+    local = entry_of(values[7 : 7 + _SPAN], label, size, sent)
+    remote_here = values[7 + _SPAN]
+    remote = entry_of(values[8 + _SPAN : 8 + 2 * _SPAN], label, size, sent)
     link = None
     if linked:
-        base = values[22:]
-        link = Link(_base(local, folder, values[20], base), _base(remote, folder, values[21], base))
-    return Row(number, link, local if values[6] else None, remote if values[13] else None)
+        mine, theirs, my_tags, their_tags, *shared = values[8 + 2 * _SPAN :]
+        link = Link(_base(local, folder, mine, my_tags, shared), _base(remote, folder, theirs, their_tags, shared))
+    return Row(number, link, local if local_here else None, remote if remote_here else None)
 
 
-def _base(now: Entry, folder: int, revision: str, base: Sequence[Any]) -> Entry:
-    collection, key, flags = base
-    return Entry(now.id, key if folder else now.key, revision, flags_of(flags), collection, now.hints)
+def _base(now: Entry, folder: int, revision: str, tags: str, shared: Sequence[Any]) -> Entry:
+    collection, key, flags = shared
+    return Entry(now.id, key if folder else now.key, revision, flags_of(flags), collection, now.hints, tags_of(tags))

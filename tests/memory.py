@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import field
 from dataclasses import replace
 
 from ews_bridge.errors import BadItem
@@ -27,6 +28,7 @@ from ews_bridge.model import Hints
 from ews_bridge.model import Known
 from ews_bridge.model import New
 from ews_bridge.model import Scan
+from ews_bridge.model import Tags
 from ews_bridge.store import Failed
 from ews_bridge.store import Store
 
@@ -51,6 +53,7 @@ class Item:
     place: str
     sent: int
     collection: int
+    tags: Tags = field(default_factory=dict, hash=False)
 
 
 def text(content: Content) -> bytes:
@@ -60,15 +63,23 @@ def text(content: Content) -> bytes:
 class World:
     """All collections of one side. `delta`: scans answer from a change log (a server), else with everything (a disk).
 
-    `keyed`: flags and moves give a draft another revision, as Exchange does with its change key.
+    `keyed`: flags, tags and moves give a draft another revision, as Exchange does with its change key. `places` keep tags.
     """
 
     def __init__(
-        self, name: str, *, delta: bool, fuse: Callable[[str], None] = lambda what: None, page: int = 2, keyed: bool = False
+        self,
+        name: str,
+        *,
+        delta: bool,
+        fuse: Callable[[str], None] = lambda what: None,
+        page: int = 2,
+        keyed: bool = False,
+        places: tuple[str, ...] = (),
     ) -> None:
         self.name = name
         self.delta = delta
         self.keyed = keyed
+        self.places = places
         self.fuse = fuse
         self.page = page
         self.items: dict[str, Item] = {}
@@ -98,12 +109,22 @@ class World:
         return ident
 
     def add(
-        self, content: bytes, key: str, flags: Flags, collection: int, *, draft: bool = False, token: str = "", sent: int = 0
+        self,
+        content: bytes,
+        key: str,
+        flags: Flags,
+        collection: int,
+        *,
+        draft: bool = False,
+        token: str = "",
+        sent: int = 0,
+        tags: Iterable[str] = (),
     ) -> str:
         number = next(self.numbers)
         revision = f"r{number}" if draft else ""
         kept = flags if self.is_disk else flags - TRASHED
-        return self.put(Item(content, key, revision, kept, token, f"p{number}", sent, collection))
+        here = {place: frozenset(tags) for place in self.places}
+        return self.put(Item(content, key, revision, kept, token, f"p{number}", sent, collection, here))
 
     def change(self, ident: str, **changes: object) -> None:
         item = self.items[ident]
@@ -125,6 +146,14 @@ class World:
         if kept != item.flags:
             self.change(ident, flags=kept, revision=self.fresh() if item.revision and self.keyed else item.revision)
 
+    def set_tags(self, ident: str, tags: Tags) -> None:
+        """As a user or the engine sets them; a place that is not named keeps its own. A disk writes its file anew."""
+        item = self.items[ident]
+        fresh = {**item.tags, **{place: names for place, names in tags.items() if place in item.tags}}
+        if fresh != item.tags:
+            again = item.revision and (self.is_disk or self.keyed)
+            self.change(ident, tags=fresh, revision=self.fresh() if again else item.revision)
+
     def remove(self, ident: str) -> None:
         item = self.items.pop(ident)
         self.log.append((item.collection, ident, False))
@@ -145,7 +174,8 @@ class World:
 
     def entry(self, ident: str) -> Entry:
         i = self.items[ident]
-        return Entry(ident, i.key, i.revision, i.flags, i.collection, Hints(i.place, i.token, len(i.content), i.sent))
+        hints = Hints(i.place, i.token, len(i.content), i.sent)
+        return Entry(ident, i.key, i.revision, i.flags, i.collection, hints, i.tags)
 
 
 class MemoryStore:
@@ -267,6 +297,7 @@ class MemoryStore:
                 draft=bool(source.revision),
                 token=new.token,
                 sent=source.hints.sent,
+                tags=new.tags,
             )
             made = self.world.entry(ident)
             self.world.fuse("after create")
@@ -290,7 +321,7 @@ class MemoryStore:
                 continue
             self.world.replaced.append(item.content)
             self.world.edit(entry.id, text(content))
-            made = replace(self.world.entry(entry.id), flags=entry.flags)
+            made = replace(self.world.entry(entry.id), flags=entry.flags, tags=entry.tags)
             self.world.fuse("after update")
             self._heard()
             yield entry, made
@@ -309,8 +340,24 @@ class MemoryStore:
             wanted = flags - TRASHED
             answer = wanted | (item.flags & TRASHED)
             self.world.set_flags(entry.id, (item.flags | (wanted - entry.flags)) - ((entry.flags - wanted) - TRASHED))
-            made = replace(self.world.entry(entry.id), flags=answer)
+            made = replace(self.world.entry(entry.id), flags=answer, tags=entry.tags)
             self.world.fuse("after mark")
+            self._heard()
+            yield entry, made
+
+    def tag(self, items: Sequence[tuple[Entry, Tags]]) -> Iterator[tuple[Entry, Entry | Failed]]:
+        for entry, tags in items:
+            self.world.fuse("before tag")
+            if refusal := self._mood(entry):
+                yield entry, refusal
+                continue
+            item = self._current(entry)
+            if item is None or item.tags != entry.tags:
+                yield entry, Stale(f"{entry.id} changed")
+                continue
+            self.world.set_tags(entry.id, tags)
+            made = replace(self.world.entry(entry.id), flags=entry.flags)
+            self.world.fuse("after tag")
             self._heard()
             yield entry, made
 
@@ -323,7 +370,7 @@ class MemoryStore:
             if self._current(entry) is None:
                 yield entry, Stale(f"{entry.id} is gone or changed")
                 continue
-            made = replace(self.world.entry(self.world.move(entry.id, into.collection)), flags=entry.flags)
+            made = replace(self.world.entry(self.world.move(entry.id, into.collection)), flags=entry.flags, tags=entry.tags)
             self.world.fuse("after move")
             yield entry, self._after(entry, made)
 

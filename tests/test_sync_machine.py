@@ -29,7 +29,8 @@ from tests.torture.engine import Bench
 
 FLAGS = st.frozensets(st.sampled_from([Flag.SEEN, Flag.FLAGGED, Flag.ANSWERED, Flag.FORWARDED]))
 SIDES = st.sampled_from(Side)
-ACTS = ("crash", "crash", "edit", "delete", "mark", "move", "copy", "create", "trash", "touch", "stale")
+ACTS = ("crash", "crash", "edit", "delete", "mark", "tag", "move", "copy", "create", "trash", "touch", "stale")
+NAMES = st.frozensets(st.sampled_from(["a", "b", "c"]))
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class Intent:
 class Machine(RuleBasedStateMachine):
     """`alive`: contents that some user made last and nobody removed. `gone`: those that a user deleted or replaced. `copied`:
     those that a user copied. `origin`: the content that an edited one had when both sides agreed last. `intents`: see there; by
-    that content, None where both sides were at it, or nobody can tell any more.
+    that content, None where both sides were at it, or nobody can tell any more. `tagged` and `untagged`: by content, the tags that
+    some user added to it and nobody removed since, and those that one removed that both sides had, and nobody added since.
     """
 
     @initialize(
@@ -65,6 +67,8 @@ class Machine(RuleBasedStateMachine):
         self.origin: dict[bytes, bytes] = {}
         self.intents: dict[bytes, Intent | None] = {}
         self.agreed: set[bytes] = set()
+        self.tagged: dict[bytes, set[str]] = {}
+        self.untagged: dict[bytes, set[str]] = {}
         self.clear = True  # nothing came between since both sides agreed: what a user does now is seen for what it is
 
     def world(self, side: Side) -> World:
@@ -94,16 +98,20 @@ class Machine(RuleBasedStateMachine):
     @rule(
         side=SIDES,
         flags=FLAGS,
+        tags=NAMES,
         collection=st.sampled_from(COLLECTIONS),
         draft=st.booleans(),
         key=st.sampled_from(["own", "own", "twin", "none"]),
     )
-    def user_creates(self, *, side: Side, flags: Flags, collection: int, draft: bool, key: str) -> None:
+    def user_creates(
+        self, *, side: Side, flags: Flags, collection: int, draft: bool, key: str, tags: frozenset[str] = frozenset()
+    ) -> None:
         n = next(self.count)
         content = f"c{n}".encode()
         # two mails of one Message-ID on one side stay two; on both sides they would be one mail by definition
         keys = {"own": f"<k{n}>", "twin": f"<{side}-twin>", "none": ""}
-        self.world(side).add(content, keys[key], flags, collection, draft=draft, sent=n + 1)
+        self.world(side).add(content, keys[key], flags, collection, draft=draft, sent=n + 1, tags=tags)
+        self.tagged[content] = set(tags)
         self.alive.add(content)
 
     @rule(side=SIDES, index=st.integers(0, 9))
@@ -118,6 +126,8 @@ class Machine(RuleBasedStateMachine):
             # what is marked to be deleted is so with its edits
             (self.gone if Flag.TRASHED in self.world(side).items[ident].flags else self.alive).add(content)
             self.origin[content] = self.origin.get(old, old)
+            self.tagged[content] = self.tagged.pop(old, set())
+            self.untagged.pop(old, None)  # where both edited it, the other may win
             self.note(side, content, ident)
 
     @rule(side=SIDES, index=st.integers(0, 9), flags=FLAGS)
@@ -126,6 +136,22 @@ class Machine(RuleBasedStateMachine):
         if ident:
             item = self.world(side).items[ident]
             self.world(side).set_flags(ident, flags | (item.flags & TRASHED))
+            self.note(side, item.content, ident)
+
+    @rule(side=SIDES, index=st.integers(0, 9), names=NAMES, place=st.integers(0, 1))
+    def user_tags(self, side: Side, index: int, names: frozenset[str], place: int) -> None:
+        """On the server: in one of its two places."""
+        ident = self.pick(side, index)
+        if ident:
+            world = self.world(side)
+            item = world.items[ident]
+            where = world.places[place % len(world.places)]
+            before = item.tags[where]
+            world.set_tags(ident, {where: names})
+            new, old = names - before, before - names
+            self.tagged[item.content] = (self.tagged.get(item.content, set()) | new) - old
+            known = self.clear and item.content in self.agreed
+            self.untagged[item.content] = (self.untagged.get(item.content, set()) | (old if known else set())) - new
             self.note(side, item.content, ident)
 
     @rule(index=st.integers(0, 9), wanted=st.booleans())
@@ -164,6 +190,8 @@ class Machine(RuleBasedStateMachine):
         if ident and not self.world(side).items[ident].revision:
             content = self.world(side).items[ident].content
             self.copied.add(content)
+            self.tagged.pop(content, None)
+            self.untagged.pop(content, None)
             self.intents[self.origin.get(content, content)] = None
             self.world(side).copy(ident, collection)
 
@@ -202,6 +230,7 @@ class Machine(RuleBasedStateMachine):
     def sync_in_part(self, writes: frozenset[Side], *, refill: bool) -> None:
         if refill:
             self.intents = dict.fromkeys(self.intents)  # what was deleted comes back
+            self.untagged.clear()
         self.sync(policy=Policy(writes=writes, refill=refill, frozen=self.policy.frozen))
 
     @rule(
@@ -218,6 +247,7 @@ class Machine(RuleBasedStateMachine):
             "edit": lambda: self.user_edits(side, index),
             "delete": lambda: self.user_deletes(side, index),
             "mark": lambda: self.user_marks(side, index, flags),
+            "tag": lambda: self.user_tags(side, index, frozenset("ab"), len(flags)),
             "move": lambda: self.user_moves(side, index, collection),
             "copy": lambda: self.user_copies(side, index, collection),
             "create": lambda: self.user_creates(side=side, flags=flags, collection=collection, draft=False, key="own"),
@@ -253,10 +283,32 @@ class Machine(RuleBasedStateMachine):
             for intent in filter(None, self.intents.values()):
                 found = [(flags, where) for content, flags, where in views[0].elements() if content == intent.content]
                 assert found == ([] if intent.flags is None else [(intent.flags, intent.collection)]), (intent, views[0])
+            self.tags_converged()
+        self.tagged.clear()
+        self.untagged.clear()
         self.intents.clear()
         self.origin.clear()
         self.agreed = set(have)
         self.clear = True
+
+    def tags_converged(self) -> None:
+        """All places of an item have the same tags; what was added is there, what was removed is not."""
+        for world in (self.bench.local, self.bench.remote):
+            for item in world.items.values():
+                if Flag.TRASHED in item.flags:
+                    continue
+                (names,) = set(item.tags.values())
+                if item.content in self.copied:  # of two with one content nobody can tell which was tagged
+                    continue
+                assert self.tagged.get(item.content, set()) <= names, (item, self.tagged)
+                assert not self.untagged.get(item.content, set()) & names, (item, self.untagged)
+        everywhere = [
+            Counter((item.content, names) for item in world.items.values() for names in set(item.tags.values()))
+            for world in (self.bench.local, self.bench.remote)
+        ]
+        trashed = {item.content for item in self.bench.local.items.values() if Flag.TRASHED in item.flags}
+        mine, theirs = ({view for view in views if view[0] not in trashed} for views in everywhere)
+        assert mine == theirs, (mine, theirs)
 
 
 TestSyncMachine = Machine.TestCase
@@ -273,12 +325,14 @@ def test_enough_crash_points_are_hit() -> None:
     draft = remote.add(b"d", "<d>", frozenset(), 1, draft=True)
     local.add(b"e", "<e>", frozenset({Flag.SEEN}), 2)
     bench.settle_down()
-    remote.move(moved, 2)
+    remote.set_tags(remote.move(moved, 2), {"categories": frozenset("x")})
     remote.change(marked, flags=frozenset({Flag.SEEN}))
     remote.remove(removed)
     remote.edit(draft, b"d2")
     remote.copy(marked, 2)
     bench.settle_down()
-    wanted = {f"{when} {what}" for when in ("before", "after") for what in ("create", "update", "mark", "move", "copy", "delete")}
+    wanted = {
+        f"{when} {what}" for when in ("before", "after") for what in ("create", "update", "mark", "tag", "move", "copy", "delete")
+    }
     wanted |= {f"{when} {what}" for when in ("before", "after") for what in ("observe", "begin", "settle", "pair")}
     assert wanted | {"scan", "read"} <= bench.points.keys()

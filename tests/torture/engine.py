@@ -87,7 +87,7 @@ class FusedState(State):
 class Bench:
     """Two worlds, a state, and runs of the engine over them.
 
-    `keyed`: see `World`. `stamped`: the server's quiet collections are known by their stamps and not listed.
+    `keyed`: see `World`. Tags have one place on disk and two on the server. `stamped`: the server's quiet collections are known by their stamps and not listed.
     """
 
     def __init__(
@@ -97,8 +97,8 @@ class Bench:
         self.then: Callable[[], object] | None = None  # what interrupts: None is a crash, else somebody's act
         self.where = ""  # if not empty, only calls of this name count
         self.points: Counter[str] = Counter()
-        self.local = World("L", delta=delta_local, fuse=self.fuse)
-        self.remote = World("R", delta=delta_remote, fuse=self.fuse, keyed=keyed)
+        self.local = World("L", delta=delta_local, fuse=self.fuse, places=("disk",))
+        self.remote = World("R", delta=delta_remote, fuse=self.fuse, keyed=keyed, places=("akonadi", "categories"))
         self.worlds = {Side.LOCAL: self.local, Side.REMOTE: self.remote}
         self.stamped = stamped
         database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
