@@ -157,6 +157,23 @@ def test_what_is_frozen_is_as_the_server_has_it() -> None:
     assert contents(bench.local) == contents(bench.remote) == [b"a"]
 
 
+def test_nothing_goes_where_nothing_may_be_put() -> None:
+    bench = Bench()
+    closed = Policy(closed=frozenset({2}))
+    here, there = both(bench)
+    bench.local.move(here, 2)
+    bench.local.add(b"b", "<b>", NONE, 2)
+    bench.settle_down(closed)
+    assert contents(bench.local, 1) == contents(bench.remote, 1) == [b"a"]
+    assert not contents(bench.local, 2) and not contents(bench.remote, 2)
+    assert bench.local.thrown == [b"b"]
+    bench.remote.move(there, 2)
+    bench.settle_down(closed)
+    bench.local.set_flags(only(bench.local), F)
+    bench.settle_down(closed)
+    assert bench.remote.items[only(bench.remote)].flags == F
+
+
 def test_what_leaves_the_window_is_not_deleted() -> None:
     bench = Bench()
     _, there = both(bench)

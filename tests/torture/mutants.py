@@ -88,6 +88,7 @@ RULES = (
         "    return False\n",
         machine=False,
     ),
+    Rule("nothing is put where nothing may be put", "plan.py", "local and local.collection in policy.closed and", "False and"),
     Rule(
         "what leaves the window is forgotten",
         "plan.py",
