@@ -232,8 +232,10 @@ class Maildir:
         base = f"{received}.{new.token}.{self._host}"
         letters = "".join(sorted(new.flags))
         file = f"cur/{base}:2,{letters}" if letters else f"new/{base}"
+        staged = self._index.at(f"tmp/{base}")
         try:
-            with self._written(base, new.content) as (staged, info):
+            info = self._write(staged, new.content)
+            with _removed_on_failure(staged):
                 relocate(staged, self._index.at(file), staging=f"{staged}.copy")
         except (Stale, BadItem) as error:
             return error
@@ -250,11 +252,13 @@ class Maildir:
         path = self._index.at(file)
         if not _current(entry, os.stat(path)) or (_wished(file) and Flag.TRASHED not in entry.flags):
             return _edited(entry)  # also a wish to delete that came meanwhile: whoever plans must weigh it against the edit
+        staged = self._index.at(f"tmp/{self._fresh_name()}")
         try:
-            with self._written(self._fresh_name(), content) as (staged, info):
+            info = self._write(staged, content)
+            with _removed_on_failure(staged):
                 # Once more, as writing takes its time. The content can be read only once: there is no second try.
                 if not _current(entry, os.stat(path)):
-                    return _edited(entry)
+                    raise _edited(entry)
                 os.rename(staged, path)
         except FileNotFoundError:
             return _edited(entry)
@@ -310,31 +314,27 @@ class Maildir:
         self._index.renamed(file, None)
         return entry
 
-    @contextlib.contextmanager
-    def _written(self, name: str, content: Content) -> Iterator[tuple[str, os.stat_result]]:
-        """Content, durable, in a file of tmp/, to be renamed; what was not renamed is removed at the end."""
-        path = self._index.at(f"tmp/{name}")
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)  # the name has our token in it: left by a run of ours that was cut off
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with open(descriptor, "wb") as file:
+    def _write(self, path: str, content: Content) -> os.stat_result:
+        """Content, durable, in a new file of tmp/; when that fails, nothing is left of it.
+
+        Plain system calls, and no more of them than it takes: each lets another thread run, and this one wait for its turn.
+        """
+        with _removed_on_failure(path):
+            descriptor = _new_file(path)
+            try:
                 for piece in content.pieces():
-                    file.write(piece)
-                file.flush()
+                    _write_all(descriptor, piece)
                 if content.modified >= 1:
                     # Whole seconds: a file system that keeps no more would change the revision when it is mounted again.
                     os.utime(descriptor, (time.time(), int(content.modified)))
                 os.fsync(descriptor)
-                info = os.fstat(descriptor)
-            yield path, info
-        except OSError as error:
-            if error.errno == errno.EFBIG:
-                raise BadItem(f"{name} is too large for the file system of {self.directory}") from error
-            raise
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
+                return os.fstat(descriptor)
+            except OSError as error:
+                if error.errno == errno.EFBIG:
+                    raise BadItem(f"{os.path.basename(path)} is too large for the file system of {self.directory}") from error
+                raise
+            finally:
+                os.close(descriptor)
 
     def _fresh_name(self) -> str:
         return f"{int(time.time())}.R{secrets.token_hex(8)}.{self._host}"
@@ -382,6 +382,33 @@ def _durably(results: Iterator[tuple[Entry, Entry | Failed]], touched: set[str])
         yield from done
     if failure is not None:
         raise failure
+
+
+@contextlib.contextmanager
+def _removed_on_failure(path: str) -> Iterator[None]:
+    """What stands at `path` goes when the block raises."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        raise
+
+
+def _new_file(path: str) -> int:
+    """A new, empty file, open for writing. One of the same name has our token in it: left by a run of ours that was cut off."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o600)
+    except FileExistsError:
+        os.unlink(path)
+        return os.open(path, flags, 0o600)
+
+
+def _write_all(descriptor: int, piece: bytes) -> None:
+    rest = memoryview(piece)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
 
 
 def _pieces(descriptor: int, before: os.stat_result, name: str) -> Iterator[bytes]:

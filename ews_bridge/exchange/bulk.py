@@ -237,7 +237,10 @@ def _halving(
     operation = asking.get_items([(wanted[p][0], "") for p in batch], fields, mime=mime)
     ids = [wanted[p][0] for p in batch]
     try:
-        answer = connection.ask(operation, lambda body: _Answer(body, ids), repeat=True, tries=0 if alone else 2)
+        # Decoded as a whole before the first is written: the answer is free then, and threads get in each other's way less.
+        answered = connection.ask(
+            operation, lambda body: list(_Answer(body, ids).results()), repeat=True, tries=0 if alone else 2
+        )
     except (faults.Lost, faults.Fault) as error:
         if isinstance(error, faults.Lost) and not error.reached:
             raise
@@ -250,7 +253,7 @@ def _halving(
         yield from _halving(connection, wanted, batch[:half], fields, mime=mime)
         yield from _halving(connection, wanted, batch[half:], fields, mime=mime)
         return
-    for index, result in answer.results():
+    for index, result in answered:
         yield batch[index], result
 
 

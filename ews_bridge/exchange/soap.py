@@ -27,6 +27,7 @@ _ENVELOPE = (
     '<s:Header><t:RequestServerVersion Version="%s"/></s:Header><s:Body>'
 )
 _END = b"</s:Body></s:Envelope>"
+_TYPE = f"{{{TYPES}}}"
 
 _REFERENCE = re.compile(rb"&#(?:[xX]([0-9a-fA-F]{1,8})|([0-9]{1,8}));")
 _STRAY = re.compile(rb"&(?!(?:amp|lt|gt|quot|apos|#[0-9]+|#x[0-9a-fA-F]+);)")
@@ -86,17 +87,19 @@ def messages(root: etree._Element) -> list[Message]:
 
 def text(element: etree._Element, name: str) -> str:
     """The text of a child in the types namespace, "" when absent."""
-    return element.findtext(f"{{{TYPES}}}{name}") or ""
+    found = next(element.iterchildren(_TYPE + name), None)
+    return (found.text or "") if found is not None else ""
 
 
 def attribute(element: etree._Element, name: str, attribute: str) -> str:
     """An attribute of a child in the types namespace, "" when absent."""
-    found = element.find(f"{{{TYPES}}}{name}")
+    found = next(element.iterchildren(_TYPE + name), None)
     return str(found.get(attribute, "")) if found is not None else ""
 
 
 def name(element: etree._Element) -> str:
-    return str(etree.QName(element).localname)
+    tag = str(element.tag)
+    return tag[tag.rfind("}") + 1 :]
 
 
 def _parser() -> etree.XMLParser:
