@@ -66,7 +66,7 @@ def _told(state: State, account: Account, mail: MailSection, marker: Marker | No
         what = (
             f"{mail.path} was synced before, with a state that is not in {account.state_dir} (lost, or the account was renamed)"
         )
-        return Bound((f"{what}: messages are matched by Message-ID and Date, and none is deleted for being missing",))
+        return Bound((f"{what}: messages are matched by Message-ID, Date and From, and none is deleted for being missing",))
     # One more than the state's is a run that was cut off between the two.
     if marker.account == identity and marker.generation > int(state.get("generation") or 0) + 1:
         what = f"{account.state_dir} is older than the mail in {mail.path} (a restored backup?)"

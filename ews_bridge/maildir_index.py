@@ -189,7 +189,7 @@ class Index:
         finally:
             os.close(descriptor)
         token = token_of(split(os.path.basename(file)).base)
-        hints = Hints(place=str(info.st_ino), token=token, size=info.st_size, sent=head.sent, label=head.subject)
+        hints = Hints(str(info.st_ino), token, info.st_size, head.sent, head.subject, author=head.author)
         return Entry(id_, head.message_id, revision, flags, collection, hints)
 
     def at(self, file: str) -> str:

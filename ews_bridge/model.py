@@ -55,6 +55,7 @@ class Hints:
     `place` is PidTagSearchKey 0x300B in base64 on the server (same after a move, and on a copy), the inode on disk (reused by
     the file system). `token` is ours: set when we created the item. `size` in bytes, as the side counts them (0: unknown).
     `sent` is the Date of a mail in seconds since the epoch (0: unknown). `label` is for people: a subject or a path.
+    `author` is who wrote a mail, in the form of `headers.author_of`; told while two sides that never met are brought together.
     `looked` is what a file's clocks said when its tags were read, "" where nobody read any.
     """
 
@@ -64,6 +65,7 @@ class Hints:
     sent: int = 0
     label: str = ""
     looked: str = ""
+    author: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from functools import cache
 
+from ews_bridge import headers
 from ews_bridge import tables
 from ews_bridge.model import Link
 from ews_bridge.model import Row
@@ -25,7 +27,7 @@ def pair(db: sqlite3.Connection) -> int:
     """
     folders = sum(_pair_folders(db, side) for side in Side)
     moves = sum(_pair_moves(db, side) for side in Side)
-    return folders + moves + _pair_moves_of_both(db) + _adopt(db) + _adopt_folders(db)
+    return folders + moves + _pair_moves_of_both(db) + _adopt(db) + _adopt_nameless(db) + _adopt_folders(db)
 
 
 def _pair_folders(db: sqlite3.Connection, side: Side) -> int:
@@ -89,8 +91,9 @@ def _candidates(db: sqlite3.Connection, side: Side, lost: str) -> list[tuple[int
 def _adopt(db: sqlite3.Connection) -> int:
     """A new entry on each side, in one collection, of one key: the same item seen twice.
 
-    Mailing lists make several of one Message-ID and Date, which differ in the Subject: those of one subject are one, then
-    those that are nearest in size. In Sent Items the server may have rewritten the Date.
+    Its Date and From must be the same where both are known. Mailing lists make several of one Message-ID and Date, which differ
+    in the From or the Subject: those of one author are one, then those of one subject, then those that are nearest in size. In
+    Sent Items the server may have rewritten Date and From.
     """
     pairs = db.execute(
         """SELECT a.number AS old, b.number AS new FROM item a CROSS JOIN item b
@@ -98,9 +101,10 @@ def _adopt(db: sqlite3.Connection) -> int:
             WHERE NOT (a.linked AND a.local_here AND a.remote_here)
               AND NOT a.linked AND a.local_here AND NOT a.remote_here
               AND NOT b.linked AND b.remote_here AND NOT b.local_here
-              AND a.local_key != '' AND (a.sent = 0 OR b.sent = 0 OR a.sent = b.sent OR a.local_collection = ?)
-            ORDER BY (a.sent = b.sent AND a.sent != 0) DESC, (a.label = b.label) DESC, abs(a.size - b.size),
-                     a.number, b.number""",
+              AND a.local_key != '' AND (a.local_collection = ?
+                   OR ((a.sent = 0 OR b.sent = 0 OR a.sent = b.sent) AND author_likeness(a.author, b.author) > 0))
+            ORDER BY (a.sent = b.sent AND a.sent != 0) DESC, author_likeness(a.author, b.author) DESC, (a.label = b.label) DESC,
+                     abs(a.size - b.size), a.number, b.number""",
         (sent_items(db),),
     ).fetchall()
     used: set[int] = set()
@@ -111,6 +115,30 @@ def _adopt(db: sqlite3.Connection) -> int:
             _join(db, Side.LOCAL, new, old)
             joined += 1
     return joined
+
+
+def _adopt_nameless(db: sqlite3.Connection) -> int:
+    """Mail without a Message-ID, on each side, in one collection, of one Date, Subject and author: the same where there is no
+    second such on either side. Else nobody can tell which is which.
+    """
+    query = """SELECT number, {0}_collection, sent, label, author FROM item
+        WHERE NOT (linked AND local_here AND remote_here) AND NOT linked AND {0}_here AND NOT {1}_here AND NOT folder
+          AND {0}_key = '' AND {0}_revision = '' AND sent != 0 AND author != ''"""
+    here = db.execute(query.format("local", "remote")).fetchall()
+    there: dict[tuple[object, ...], list[tuple[int, str]]] = {}
+    for number, *same, author in db.execute(query.format("remote", "local")) if here else ():
+        there.setdefault(tuple(same), []).append((number, author))
+    pairs = [
+        (old, new)
+        for old, *same, author in here
+        for new, other in there.get(tuple(same), ())
+        if headers.author_likeness(author, other) == 2
+    ]
+    mine, theirs = (Counter(pair[end] for pair in pairs) for end in (0, 1))
+    clear = [(old, new) for old, new in pairs if mine[old] == theirs[new] == 1]
+    for old, new in clear:
+        _join(db, Side.LOCAL, new, old)
+    return len(clear)
 
 
 def _adopt_folders(db: sqlite3.Connection) -> int:

@@ -125,4 +125,5 @@ def copied(account: Account) -> Iterator[State]:
 def exchange_tree(connection: Connection, state: State, *, delete: Delete = "trash") -> ExchangeTree:
     from ews_bridge.exchange.tree import ExchangeTree
 
-    return ExchangeTree(connection, special=json.loads(state.get("special") or "{}"), delete=delete)
+    special = json.loads(state.get("special") or "{}")
+    return ExchangeTree(connection, special=special, delete=delete, adopting=state.adopting)

@@ -24,6 +24,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ews_bridge import differences
+from ews_bridge import headers
 from ews_bridge import pairing
 from ews_bridge import tables
 from ews_bridge.errors import ConfigError
@@ -52,6 +53,7 @@ class State:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
+        connection.create_function("author_likeness", 2, headers.author_likeness, deterministic=True)
         self._lock = threading.RLock()
 
     @classmethod
@@ -151,14 +153,25 @@ class State:
         seen = [f"{s}_{name}" for name in (*tables.VIEW, "generation")]
         renewed = ", ".join(f"{name} = excluded.{name}" for name in seen if name not in (f"{s}_id", f"{s}_collection"))
         self._db.executemany(
-            f"""INSERT INTO item (folder, {s}_here, {", ".join(seen)}, label, size, sent)
-                VALUES (?, 1, {", ".join("?" * len(seen))}, ?, ?, ?)
+            f"""INSERT INTO item (folder, {s}_here, {", ".join(seen)}, label, author, size, sent)
+                VALUES (?, 1, {", ".join("?" * len(seen))}, ?, ?, ?, ?)
                 ON CONFLICT ({s}_collection, {s}_id) WHERE {s}_id != '' DO UPDATE SET {s}_here = 1, {renewed},
                     label = CASE excluded.label WHEN '' THEN label ELSE excluded.label END,
+                    author = CASE WHEN linked OR excluded.author = '' THEN author ELSE excluded.author END,
                     size = CASE excluded.size WHEN 0 THEN size ELSE excluded.size END,
                     sent = CASE excluded.sent WHEN 0 THEN sent ELSE excluded.sent END""",
-            [(e.collection == 0, *tables.view_of(e), generation, e.hints.label, e.hints.size, e.hints.sent) for e in entries],
+            [
+                (e.collection == 0, *tables.view_of(e), generation, hints.label, hints.author, hints.size, hints.sent)
+                for e in entries
+                for hints in (e.hints,)
+            ],
         )
+
+    def adopting(self, collection: int) -> bool:
+        """Whether there are files in this collection that the server may have, too: nobody has brought them together yet."""
+        with self._lock:
+            query = "SELECT 1 FROM item WHERE local_collection = ? AND local_id != '' AND NOT linked AND local_here LIMIT 1"
+            return self._db.execute(query, (collection,)).fetchone() is not None
 
     def unlisted(self, collection: int) -> list[Entry]:
         """What we made or moved into this collection of the server and no listing has shown since.

@@ -69,6 +69,7 @@ CREATE TABLE item (
     label TEXT NOT NULL DEFAULT '',
     size INTEGER NOT NULL DEFAULT 0,
     sent INTEGER NOT NULL DEFAULT 0,
+    author TEXT NOT NULL DEFAULT '',
     failure TEXT NOT NULL DEFAULT '',
     failed_revision TEXT NOT NULL DEFAULT '',
     failed_at INTEGER NOT NULL DEFAULT 0
@@ -112,6 +113,7 @@ UPGRADES = {
         for side in Side
         for name in (f"{side}_tags", f"{side}_looked", f"base_{side}_tags")
     )
+    + "ALTER TABLE item ADD COLUMN author TEXT NOT NULL DEFAULT '';"
     + f"ALTER TABLE journal ADD COLUMN source_tags TEXT NOT NULL DEFAULT ''; DROP INDEX differing; {_DIFFERING}",
 }
 
@@ -150,6 +152,8 @@ def update(*, local: bool, remote: bool, linked: bool) -> str:
         names += list(BASE)
     gone = [side for side, here in ((Side.LOCAL, local), (Side.REMOTE, remote)) if not here and linked]
     fixed = "".join(f"{side}_key = '', {side}_place = '', " for side in gone)
+    if linked:
+        fixed += "author = '', "  # it is for bringing together what never met
     if remote:  # under another id than before it must show in a listing first: see `unlisted`
         names.append("remote_generation")
     return f"""UPDATE OR REPLACE item SET linked = {linked:d}, local_here = {local:d}, remote_here = {remote:d}, {fixed}

@@ -50,6 +50,8 @@ ENTRY_FIELDS = "".join(
         TOKEN,
     )
 )
+#: What is asked for beside, where files are there already that may be these items.
+AUTHOR = field("message:From")
 #: What belongs to a downloaded file.
 TIME_FIELDS = field("item:DateTimeReceived") + field("item:DateTimeSent")
 

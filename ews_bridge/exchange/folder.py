@@ -6,6 +6,7 @@ received keeps its content for ever, whatever happens to its flags.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -44,7 +45,8 @@ _CUT = 255
 class ExchangeFolder:
     """One folder. `sent_items`: files carry the time sent instead of the time received. `drafts`: what is made here is a draft.
     `trash`: the Deleted Items folder's id, where deleted items go; in that folder itself they become recoverable ones
-    (SoftDelete). `delete_type`, where it is SoftDelete or HardDelete, is what becomes of them after that.
+    (SoftDelete). `delete_type`, where it is SoftDelete or HardDelete, is what becomes of them after that. `adopting` tells
+    whether there are files that may be what is listed: then its authors are asked for, too.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class ExchangeFolder:
         drafts: bool = False,
         trash: str = "",
         delete_type: str = "MoveToDeletedItems",
+        adopting: Callable[[], bool] = lambda: False,
     ) -> None:
         self.connection = connection
         self.id = ident
@@ -66,6 +69,7 @@ class ExchangeFolder:
         self._collection = collection
         self._sent_items = sent_items
         self._listable = True
+        self._adopting = adopting
 
     @property
     def collection(self) -> int:
@@ -76,14 +80,15 @@ class ExchangeFolder:
     def scan(self, cursor: str, known: Known) -> Iterator[Scan]:
         """One `Scan` for each page of SyncFolderItems; the cursor is its SyncState."""
         state, first = cursor, not cursor
+        fields = asking.ENTRY_FIELDS + (asking.AUTHOR if self._adopting() else "")
         while True:
             try:
                 try:
-                    page = self._page(state)
+                    page = self._page(state, fields)
                 except bulk.StateLost:
                     # The server forgot (a restored database, a moved mailbox): everything anew, no reason to alarm anyone.
                     state, first = "", True
-                    page = self._page("")
+                    page = self._page("", fields)
             except faults.Fault as error:
                 if error.code in creating.NO_FOLDER:
                     raise Stale("the folder is no longer on the server") from error
@@ -93,10 +98,10 @@ class ExchangeFolder:
                 return
             state, first = page.state, False
 
-    def _page(self, state: str) -> bulk.Page:
+    def _page(self, state: str, fields: str) -> bulk.Page:
         if self._listable:
             try:
-                return bulk.sync_items(self.connection, self.id, state, asking.ENTRY_FIELDS)
+                return bulk.sync_items(self.connection, self.id, state, fields)
             except faults.Fault as error:
                 if error.code not in _UNLISTABLE:
                     raise

@@ -9,9 +9,11 @@ Must never do: delete a folder with something in it; loop on a listing that make
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from lxml import etree
 
@@ -65,10 +67,19 @@ class ExchangeTree:
     """All folders. `special`: the answer of an earlier `special()`, so that it is asked once in the life of a mailbox.
 
     `delete`: what becomes of deleted items after they were moved to Deleted Items: "trash" (they stay), "soft" or "hard".
+    `adopting`: whether a collection has files that may be what its folder holds (see `ExchangeFolder`).
     """
 
-    def __init__(self, connection: Connection, *, special: Mapping[str, str] | None = None, delete: str = "trash") -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        special: Mapping[str, str] | None = None,
+        delete: str = "trash",
+        adopting: Callable[[int], bool] = lambda _: False,
+    ) -> None:
         self.connection = connection
+        self._adopting = adopting
         self._delete_type = {"trash": "MoveToDeletedItems", "soft": "SoftDelete", "hard": "HardDelete"}[delete]
         self._special = dict(special or {})
         self._paths: dict[str, Entry] = {}  # by path, filled when a folder is to be made or moved
@@ -143,6 +154,7 @@ class ExchangeTree:
             drafts=entry.id == special.get("drafts"),
             trash=special.get("deleteditems", ""),
             delete_type=self._delete_type,
+            adopting=partial(self._adopting, collection),
         )
 
     # ---- changes of folders
