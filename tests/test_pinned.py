@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,13 @@ from ews_bridge.maildir import Maildir
 from ews_bridge.model import Content
 from ews_bridge.model import Entry
 from ews_bridge.model import Flag
+from ews_bridge.model import Hints
 from ews_bridge.model import New
 from ews_bridge.model import Policy
+from ews_bridge.model import Scan
 from ews_bridge.model import Side
 from ews_bridge.sandbox.store import Item
+from ews_bridge.state import State
 from ews_bridge.trash import Trash
 from tests.inside import Inside
 from tests.memory import World
@@ -259,6 +263,29 @@ def test_mails_of_one_message_id_are_adopted_by_date() -> None:
     bench.remote.add(b"b", "<a>", NONE, 1, sent=6)
     bench.settle_down()
     assert contents(bench.local) == contents(bench.remote) == [b"a", b"b"]
+
+
+def never_met(here: Sequence[Hints], there: Sequence[Hints], key: str) -> int:
+    """How many of these files and items, of one collection and with one key, are taken for the same."""
+    state = State.in_memory()
+    for side, hints in ((Side.LOCAL, here), (Side.REMOTE, there)):
+        entries = tuple(Entry(f"{side}{n}", key, collection=1, hints=each) for n, each in enumerate(hints))
+        state.observe(side, 1, Scan(entries, first=True, last=True))
+    return state.pair()
+
+
+def test_mails_of_one_message_id_are_adopted_by_author() -> None:
+    bob, listed, later = (Hints(sent=5, author=one) for one in ("b@x bob", "list@x bob via list", "b@y bob"))
+    assert never_met([bob], [listed], "<a>") == 0
+    assert never_met([bob], [later], "<a>") == never_met([bob], [Hints(sent=5)], "<a>") == 1
+
+
+def test_mails_without_a_message_id_are_adopted_where_there_is_one_of_them() -> None:
+    one = Hints(sent=5, label="hello", author="b@x bob")
+    assert never_met([one], [one], "") == 1
+    assert never_met([one, one], [one], "") == never_met([one], [one, one], "") == 0
+    for other in (replace(one, sent=6), replace(one, label="bye"), replace(one, author="c@x"), replace(one, author="")):
+        assert never_met([one], [other], "") == 0
 
 
 def test_what_both_sides_lost_is_over() -> None:

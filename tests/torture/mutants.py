@@ -155,8 +155,29 @@ RULES = (
     Rule(
         "adoption is confirmed by the date",
         "pairing.py",
-        "(a.sent = 0 OR b.sent = 0 OR a.sent = b.sent OR a.local_collection = ?)",
-        "? > -2",
+        "(a.sent = 0 OR b.sent = 0 OR a.sent = b.sent) AND author",
+        "author",
+        machine=False,
+    ),
+    Rule(
+        "adoption is confirmed by the author",
+        "pairing.py",
+        " AND author_likeness(a.author, b.author) > 0))",
+        "))",
+        machine=False,
+    ),
+    Rule(
+        "what has no Message-ID is adopted where it is the only such",
+        "pairing.py",
+        "if mine[old] == theirs[new] == 1]",
+        "]",
+        machine=False,
+    ),
+    Rule(
+        "what has no Message-ID is adopted by its author",
+        "pairing.py",
+        "if headers.author_likeness(author, other) == 2",
+        "if author",
         machine=False,
     ),
     # what is gone
