@@ -45,7 +45,8 @@ Import order, enforced by tests/test_architecture.py; each library has one home 
     1  plan  store  config  configfile  names         pure rules, the contract, the settings
        sendargs  aliases  envelope                    sending: what was asked, who gets it
     2  state  differences  pairing  tables            SQLite
-       maildir  maildir_index  mailtree  trash  disk  headers  lock      the local side
+       maildir  maildir_index  mailtree  trash  disk  lock      the local side
+       headers  meaning                               what tells one mail from another
        outbox                                         messages on their way out
        exchange/                                      the server's side: requests, lxml
     3  batch  apply  converge  folders                steps and rounds, over stores of any kind

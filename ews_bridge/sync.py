@@ -47,6 +47,7 @@ from ews_bridge.exchange.survey import Survey
 from ews_bridge.exchange.tree import ExchangeTree
 from ews_bridge.limits import limits as limits_of
 from ews_bridge.mailtree import MailTree
+from ews_bridge.meaning import same_message
 from ews_bridge.model import Content
 from ews_bridge.model import Failure
 from ews_bridge.model import Policy
@@ -278,6 +279,7 @@ def _tools(run: Run, stores: Stores) -> apply.Tools:
         aside=lambda row, content: _keep_aside(run, row, content),
         now=_now,
         advance=run.progress.advance,
+        same=same_message,
     )
 
 

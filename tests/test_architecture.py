@@ -21,7 +21,7 @@ PACKAGE = ROOT / "ews_bridge"
 LAYERS = (
     ("errors", "model"),
     ("addresses",),
-    ("aliases", "plan", "store", "names", "headers", "disk", "configfile", "config", "sendargs", "envelope"),
+    ("aliases", "plan", "store", "names", "headers", "meaning", "disk", "configfile", "config", "sendargs", "envelope"),
     ("state", "differences", "pairing", "tables", "maildir_index", "maildir", "mailtree", "trash", "lock", "outbox", "exchange"),
     ("batch", "binding", "folders", "signin"),
     ("apply", "delivery", "limits"),
@@ -39,6 +39,7 @@ BESIDE = {
     ("pairing", "tables"),
     ("differences", "tables"),
     ("differences", "pairing"),  # each with what it may be a copy of
+    ("meaning", "headers"),  # what it compares
     ("maildir", "trash"),  # what a store deletes goes there
     ("maildir", "maildir_index"),  # what a listing remembers
     ("mailtree", "maildir"),  # the tree opens the stores in it

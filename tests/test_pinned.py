@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -509,6 +510,32 @@ def test_a_draft_that_is_edited_while_it_is_deleted_comes_back(server: Running, 
     (file,) = files(user, "Drafts")
     assert b"message 2" in file.read_bytes()
     assert_mirrored(user, server.alice)
+
+
+@pytest.mark.parametrize("mime", ["keep", "regenerate"])
+def test_an_edit_whose_answer_was_lost_is_no_conflict_with_itself(mime: Literal["keep", "regenerate"], tmp_path: Path) -> None:
+    with running(mime=mime) as server:
+        user = Inside(tmp_path, server.url)
+        user.configure()
+        item, file = a_draft(server, user)
+        file.write_bytes(message(3).replace(b"\r\n", b"\n"))
+        server.faults({"operation": "UpdateItem", "fault": "lost-reply"})
+        user.run("sync")
+        server.faults()
+        user.syncs()
+        (file,) = files(user, "Drafts")
+        assert b"message 3" in file.read_bytes() and b"message 3" in item.mime
+        assert not (user.state / "conflicts").exists()
+        # And another's edit that came after it is one.
+        file.write_bytes(message(4).replace(b"\r\n", b"\n"))
+        server.faults({"operation": "UpdateItem", "fault": "lost-reply"})
+        user.run("sync")
+        server.faults()
+        edit_on_server(server, item, 5)
+        user.run("sync")
+        (file,) = files(user, "Drafts")
+        assert b"message 5" in file.read_bytes()
+        assert [b"message 4" in each.read_bytes() for each in (user.state / "conflicts").iterdir()] == [True]
 
 
 def test_a_draft_that_was_edited_there_is_not_replaced(server: Running, user: Inside) -> None:

@@ -80,6 +80,13 @@ RULES = (
         "",
     ),
     Rule("the local version of a conflict is kept", "batch.py", "        aside(step.row, content)\n", "        pass\n"),
+    Rule(
+        "an edit that both sides have is no conflict",
+        "batch.py",
+        "if isinstance(theirs, bytes) and same(mine, theirs):",
+        "if False:",
+        machine=False,
+    ),
     Rule("what is edited and moved is edited first", "plan.py", "first = edited_local and not edited_remote", "first = False"),
     Rule(
         "what is frozen stays",
