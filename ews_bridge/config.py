@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 
 from ews_bridge import __version__
 from ews_bridge import addresses
+from ews_bridge import tagconfig
 from ews_bridge.configfile import Source
 from ews_bridge.configfile import Table
 from ews_bridge.configfile import nearest
@@ -31,6 +32,7 @@ from ews_bridge.errors import AuthError
 from ews_bridge.errors import ConfigError
 from ews_bridge.errors import UsageError
 from ews_bridge.names import Layout
+from ews_bridge.tagconfig import TagsSection
 
 #: What becomes of mail on the server when its file is deleted: it stays in Deleted Items, or is removed from there, too.
 Delete = Literal["trash", "soft", "hard"]
@@ -97,6 +99,7 @@ class Account:
     connections: int = 4
     mailbox: str = ""
     mail: MailSection | None = None
+    tags: TagsSection | None = None
     send: SendSection = SendSection()
 
     @property
@@ -108,6 +111,7 @@ class Account:
 #: The keys that a file may have, by table.
 ACCOUNT_KEYS = tuple(each.name for each in fields(Account) if each.name not in ("name", "state_dir"))
 MAIL_KEYS = tuple(each.name for each in fields(MailSection))
+TAGS_KEYS = tagconfig.KEYS
 SEND_KEYS = tuple("from" if each.name == "sender" else each.name for each in fields(SendSection))
 
 
@@ -241,6 +245,7 @@ def _account(source: Source, name: str, data: object) -> Account:
         connections=table.integer("connections", Account.connections, 1, 16),
         mailbox="" if mailbox.lower() == email.lower() else mailbox,
         mail=_mail(source, (*table.path, "mail"), table.data.get("mail")),
+        tags=tagconfig.read(source, (*table.path, "tags"), table.data.get("tags")),
         send=_send(source, (*table.path, "send"), table.data.get("send")),
     )
 

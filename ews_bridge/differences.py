@@ -44,8 +44,12 @@ def rows(db: sqlite3.Connection, *, folders: bool, after: int, limit: int, faile
         | {"since": policy.since, "max_size": policy.max_size},
     ).fetchall()
     sent = pairing.sent_items(db)
-    made = map(tables.row_of, found)
-    return [replace(row, twin=pairing.twin(db, row), again=pairing.again(db, row, sent)) for row in made]
+    made = list(map(tables.row_of, found))
+    copies = pairing.copies(db, made[0].number, made[-1].number) if made else set()
+    return [
+        replace(row, twin=pairing.twin(db, row) if row.number in copies else None, again=pairing.again(db, row, sent))
+        for row in made
+    ]
 
 
 def losses(db: sqlite3.Connection) -> list[Loss]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -97,14 +98,14 @@ def rewritten(head: bytes, kind: Kind, tags: Collection[str], known: Collection[
     return head[: found.start()] + line + rest
 
 
-def renewed(pieces: Iterable[bytes], kind: Kind, tags: Collection[str], known: Collection[str] = ()) -> Iterator[bytes]:
-    """A file in pieces, with these tags in its head. One whose head does not end is given as it is."""
+def renewed(pieces: Iterable[bytes], head: Callable[[bytes], bytes]) -> Iterator[bytes]:
+    """A file in pieces, with what `head` makes of its head. One whose head does not end is given as it is."""
     source = iter(pieces)
     start = b""
     for piece in source:
         start += piece
         if (at := head_end(start)) >= 0:
-            yield rewritten(start[:at], kind, tags, known) + start[at:]
+            yield head(start[:at]) + start[at:]
             break
         if len(start) > headers.HEAD_MAX:
             yield start

@@ -38,6 +38,10 @@ from ews_bridge.maildir_index import flags_of
 from ews_bridge.maildir_index import id_of
 from ews_bridge.maildir_index import revision_of
 from ews_bridge.maildir_index import split
+from ews_bridge.maildir_tags import InDatabase
+from ews_bridge.maildir_tags import InHead
+from ews_bridge.maildir_tags import Keeper
+from ews_bridge.maildir_tags import looked
 from ews_bridge.model import Content
 from ews_bridge.model import Entry
 from ews_bridge.model import Flag
@@ -46,6 +50,8 @@ from ews_bridge.model import Hints
 from ews_bridge.model import Known
 from ews_bridge.model import New
 from ews_bridge.model import Scan
+from ews_bridge.model import Tags
+from ews_bridge.model import all_tags
 from ews_bridge.store import Failed
 from ews_bridge.store import Store
 from ews_bridge.trash import Trash
@@ -67,13 +73,19 @@ class _Gone(Stale):
 
 
 class Maildir:
-    """The Maildir at `directory`. `path` is the folder's path, for the trash; `host` goes into the names of new files."""
+    """The Maildir at `directory`. `path` is the folder's path, for the trash; `host` goes into the names of new files.
 
-    def __init__(self, directory: str, *, collection: int, path: str, trash: Trash, host: str) -> None:
+    `tags`: what keeps the tags of its messages; None: they have none.
+    """
+
+    def __init__(
+        self, directory: str, *, collection: int, path: str, trash: Trash, host: str, tags: Keeper | None = None
+    ) -> None:
         self.directory = directory
         self._collection = collection
         self._path = path
         self._trash = trash
+        self._tags = tags
         self._host = re.sub(r"[^A-Za-z0-9._-]", "_", host) or "localhost"
         self._index = Index(directory)
         self._lock = threading.Lock()
@@ -87,16 +99,20 @@ class Maildir:
         """What differs from `known()`, in pages that have no `first`; the cursor moves with the last page.
 
         While the directories are as the cursor has them: one empty page, for two `stat`. Not so with a draft here, which may be
-        edited in place: a directory's mtime does not tell that, and the cursor stays "". Nothing is written.
+        edited in place, nor where tags are in the files: a directory's mtime does not tell that, and the cursor stays "".
+        Nothing is written.
         """
         stamp = self._index.stamp()
-        if _proven(cursor, stamp):
+        tagged = self._tags.revision() if isinstance(self._tags, InDatabase) else ""
+        if _proven(cursor, stamp, tagged):
             yield Scan(cursor=cursor, last=True)
             return
+        if isinstance(self._tags, InDatabase):
+            self._tags.refresh(tagged)
         before = known()
         fresh: list[Entry] = []
         present: set[str] = set()
-        editable = False
+        editable = isinstance(self._tags, InHead)
         # The second look is for what seems gone: readdir may miss a file that is renamed within its directory meanwhile.
         for _ in range(2):
             self._index.relist()
@@ -106,7 +122,7 @@ class Maildir:
                     continue
                 was = before.get(id_)
                 try:
-                    entry = self._index.look(id_, file, was, self._collection)
+                    entry = self._index.look(id_, file, was, self._collection, self._tags)
                 except FileNotFoundError:
                     missed = True
                     continue
@@ -122,7 +138,7 @@ class Maildir:
             if not missed and before.keys() <= present:
                 break
         vanished = tuple(id_ for id_ in before if id_ not in present)
-        yield Scan(entries=tuple(fresh), vanished=vanished, cursor="" if editable else json.dumps(stamp), last=True)
+        yield Scan(entries=tuple(fresh), vanished=vanished, cursor="" if editable else json.dumps((*stamp, tagged)), last=True)
 
     def read(self, entries: Sequence[Entry]) -> Iterator[tuple[Entry, Content | Failed]]:
         since = self._index.ready()
@@ -133,7 +149,8 @@ class Maildir:
                 continue
             try:
                 info = os.fstat(opened)
-                yield entry, Content(partial(_pieces, opened, info, _name(entry)), info.st_mtime)
+                pieces = partial(_pieces, opened, info, _name(entry))
+                yield entry, self._retagged(Content(pieces, info.st_mtime), (), only=True)
             finally:
                 os.close(opened)
 
@@ -143,7 +160,7 @@ class Maildir:
         found = []
         for id_, file in self._index.tokens(token):
             with contextlib.suppress(FileNotFoundError):
-                found.append(self._index.look(id_, file, None, self._collection))
+                found.append(self._index.look(id_, file, None, self._collection, self._tags))
         first = min((entry for entry in found if entry), key=lambda entry: entry.id, default=None)
         if first and first.revision.startswith(f"{first.id.partition('.')[0]}000000000-"):
             return replace(first, revision="")
@@ -152,15 +169,27 @@ class Maildir:
     def create(self, items: Iterable[tuple[Entry, New]]) -> Iterator[tuple[Entry, Entry | Failed]]:
         self._prepare()
         touched: set[str] = set()
-        return _durably(((source, self._create(source, new, touched)) for source, new in items), touched)
+        made = (
+            (source, self._create(source, replace(new, content=self._retagged(new.content, new.tags)), touched))
+            for source, new in items
+        )
+        return _durably(((source, self._tagged_as_made(result)) for source, result in made), touched)
 
     def update(self, items: Iterable[tuple[Entry, Content]]) -> Iterator[tuple[Entry, Entry | Failed]]:
         self._prepare()
-        return self._each(items, self._update)
+        renewed = ((entry, self._retagged(content, all_tags(entry.tags), only=True)) for entry, content in items)
+        return self._each(renewed, self._update)
 
     def mark(self, items: Sequence[tuple[Entry, Flags]]) -> Iterator[tuple[Entry, Entry | Failed]]:
         """As in `Store.mark`. Flags that a reader changed since the entry was listed are not overwritten: `Stale`."""
         return self._each(items, self._mark)
+
+    def tag(self, items: Sequence[tuple[Entry, Tags]]) -> Iterator[tuple[Entry, Entry | Failed]]:
+        """As in `Store.tag`. In a head the field is rewritten, and the file keeps its time; a database is told."""
+        self._prepare()
+        if isinstance(self._tags, InDatabase):
+            return iter(self._told(self._tags, items))
+        return self._each(items, self._tag)
 
     def move(self, entries: Sequence[Entry], into: Store) -> Iterator[tuple[Entry, Entry | Failed]]:
         """As in `Store.move`. The entry keeps the flags it was listed with: what a reader changed since is seen by the scan."""
@@ -177,7 +206,7 @@ class Maildir:
         def copies() -> Iterator[tuple[Entry, New]]:
             for entry, content in self.read(entries):
                 if isinstance(content, Content):
-                    yield entry, New(content, secrets.token_hex(10), entry.key, entry.flags)
+                    yield entry, New(content, secrets.token_hex(10), entry.key, entry.flags, all_tags(entry.tags))
                 else:
                     unread.append((entry, content))
 
@@ -291,6 +320,69 @@ class Maildir:
             self._index.renamed(file, target)
         now = flags_of(wanted)
         return replace(entry, flags=now, revision=revision_of(info, now))
+
+    def _tag(self, entry: Entry, tags: Tags, touched: set[str], file: str) -> Entry | Failed:
+        path = self._index.at(file)
+        opened = self._open(entry, file)
+        if not isinstance(opened, int):
+            return opened
+        with open(opened, "rb") as old:
+            info = os.fstat(opened)
+            now = self._index.look(entry.id, file, None, self._collection, self._tags)
+            if now is None or now.tags != entry.tags:
+                return Stale(f"the tags of {_name(entry)} changed in {self._path}")
+            content = Content(partial(_pieces, old.fileno(), info, _name(entry)), info.st_mtime)
+            renewed = self._retagged(content, all_tags(tags), only=True)
+            staged = self._index.at(f"tmp/{self._fresh_name()}")
+            try:
+                self._write(staged, renewed)
+                with _removed_on_failure(staged):
+                    os.chmod(staged, stat.S_IMODE(info.st_mode))
+                    os.utime(staged, ns=(info.st_atime_ns, info.st_mtime_ns))
+                    if looked(os.stat(path)) != looked(info):
+                        raise _edited(entry)
+                    os.rename(staged, path)
+            except (Stale, BadItem) as error:
+                return error
+        touched.add(os.path.dirname(path))
+        made = self._index.look(entry.id, file, None, self._collection, self._tags)
+        if made is None or made.tags != tags:
+            return BadItem(f"{path} cannot be tagged: its head does not end", hint="is it a mail message?")
+        hints = replace(entry.hints, place=made.hints.place, looked=made.hints.looked)
+        return replace(entry, tags=tags, revision=made.revision, hints=hints)
+
+    def _told(self, keeper: InDatabase, items: Sequence[tuple[Entry, Tags]]) -> list[tuple[Entry, Entry | Failed]]:
+        """A database is told of all at once; what it did not have as we know it is not told."""
+        keeper.refresh(keeper.revision())
+        results: list[tuple[Entry, Entry | Failed]] = []
+        changes: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
+        for entry, tags in items:
+            if keeper.of(entry.key) != entry.tags:
+                results.append((entry, Stale(f"the tags of {_name(entry)} changed in {self._path}")))
+                continue
+            changes[entry.key] = keeper.change(all_tags(entry.tags), all_tags(tags))
+            results.append((entry, replace(entry, tags=tags)))
+        keeper.database.write(changes)
+        return results
+
+    def _retagged(self, content: Content, names: Iterable[str], *, only: bool = False) -> Content:
+        """A content with these tags in its head, if they are kept there; beside its own, or as the `only` ones."""
+        keeper = self._tags
+        if not isinstance(keeper, InHead):
+            return content
+        return replace(content, pieces=lambda: keeper.with_tags(content.pieces(), names, only=only))
+
+    def _tagged_as_made(self, made: Entry | Failed) -> Entry | Failed:
+        """What was made, with the tags that it has: its own as well."""
+        if self._tags is None or not isinstance(made, Entry):
+            return made
+        if isinstance(self._tags, InDatabase):
+            return replace(made, tags=self._tags.of(made.key))
+        file = self._index.locate(made)
+        seen = self._index.look(made.id, file, None, self._collection, self._tags) if file else None
+        if seen is None:
+            return _Gone(f"{_name(made)} is no longer in {self._path}")
+        return replace(made, tags=seen.tags, hints=replace(made.hints, looked=seen.hints.looked))
 
     def _move(self, entry: Entry, into: "Maildir", touched: set[str], file: str) -> Entry | Failed:
         path = self._index.at(file)
@@ -422,9 +514,10 @@ def _pieces(descriptor: int, before: os.stat_result, name: str) -> Iterator[byte
         raise Stale(f"{name} was edited while it was read")
 
 
-def _proven(cursor: str, now: Stamp) -> bool:
+def _proven(cursor: str, now: Stamp, tagged: str) -> bool:
     try:
-        return Stamp(*json.loads(cursor)).proves(now)
+        *stamp, revision = json.loads(cursor)
+        return revision == tagged and Stamp(*stamp).proves(now)
     except (ValueError, TypeError):
         return False
 

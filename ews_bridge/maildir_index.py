@@ -19,10 +19,15 @@ from typing import NamedTuple
 from ews_bridge.disk import disk_error
 from ews_bridge.headers import parse_head
 from ews_bridge.headers import read_head
+from ews_bridge.maildir_tags import InDatabase
+from ews_bridge.maildir_tags import InHead
+from ews_bridge.maildir_tags import Keeper
+from ews_bridge.maildir_tags import looked
 from ews_bridge.model import Entry
 from ews_bridge.model import Flag
 from ews_bridge.model import Flags
 from ews_bridge.model import Hints
+from ews_bridge.model import Tags
 
 _OURS = re.compile(r"\d+\.([a-z0-9]{20})\.")
 _LETTERS = {flag.value: flag for flag in Flag}
@@ -166,12 +171,15 @@ class Index:
         """Whether a file here has this base name."""
         return base in self._files
 
-    def look(self, id_: str, file: str, known: Entry | None, collection: int) -> Entry | None:
+    def look(self, id_: str, file: str, known: Entry | None, collection: int, keeper: Keeper | None = None) -> Entry | None:
         """The entry of a file: `known` itself when nothing changed. None when it is no message; FileNotFoundError when gone."""
         flags = flags_of(split(file.partition("/")[2]).letters)
-        if known is not None and not known.revision and Flag.DRAFT not in flags:
-            return known if known.flags == flags else replace(known, flags=flags)
+        in_head = keeper if isinstance(keeper, InHead) else None
+        if known is not None and not known.revision and Flag.DRAFT not in flags and not in_head:
+            return _again(known, flags, keeper)
         path = self.at(file)
+        if known is not None and in_head and _unchanged(known, os.stat(path), flags):
+            return _again(known, flags, keeper)
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
@@ -181,16 +189,22 @@ class Index:
             if not stat.S_ISREG(info.st_mode):
                 return None
             revision = revision_of(info, flags)
-            if known is not None and known.revision == revision:
-                return known if known.flags == flags else replace(known, flags=flags)
-            head = parse_head(read_head(descriptor))
+            if known is not None and known.revision == revision and not in_head:
+                return _again(known, flags, keeper)
+            lines = read_head(descriptor)
+            head = parse_head(lines)
         except OSError as error:
             return _unreadable(id_, path, flags, collection, error, known)
         finally:
             os.close(descriptor)
         token = token_of(split(os.path.basename(file)).base)
         hints = Hints(str(info.st_ino), token, info.st_size, head.sent, head.subject, author=head.author)
-        return Entry(id_, head.message_id, revision, flags, collection, hints)
+        tags: Tags = {}
+        if in_head:
+            hints, tags = replace(hints, looked=looked(info)), in_head.of(lines + b"\n")
+        elif isinstance(keeper, InDatabase):
+            tags = keeper.of(head.message_id)
+        return Entry(id_, head.message_id, revision, flags, collection, hints, tags)
 
     def at(self, file: str) -> str:
         """The path of a file given as "cur/NAME"."""
@@ -228,6 +242,24 @@ class Index:
                 yield str(os.lstat(self.at(file)).st_ino), file
             except FileNotFoundError:
                 continue
+
+
+def _again(known: Entry, flags: Flags, keeper: Keeper | None) -> Entry:
+    """A message that is as we know it, but for flags, and tags kept elsewhere; `known` itself if these are the same."""
+    match keeper:
+        case None:
+            tags: Tags = {}
+        case InDatabase():
+            tags = keeper.of(known.key)
+        case InHead():
+            tags = known.tags
+    if known.flags == flags and known.tags == tags:
+        return known
+    return replace(known, flags=flags, tags=tags)
+
+
+def _unchanged(known: Entry, info: os.stat_result, flags: Flags) -> bool:
+    return known.hints.looked == looked(info) and bool(known.tags) and known.revision == revision_of(info, flags)
 
 
 def _unreadable(id_: str, path: str, flags: Flags, collection: int, error: OSError, known: Entry | None) -> Entry | None:

@@ -26,6 +26,7 @@ from ews_bridge.errors import DiskError
 from ews_bridge.errors import Stale
 from ews_bridge.maildir import TMP_AGE
 from ews_bridge.maildir import Maildir
+from ews_bridge.maildir_tags import Keeper
 from ews_bridge.model import Entry
 from ews_bridge.model import Hints
 from ews_bridge.model import Known
@@ -53,7 +54,8 @@ _ITS_OWN = {
 class MailTree:
     """The folders below `root`, laid out as `layout` says. `trash` and `host` are for the Maildirs that it opens."""
 
-    def __init__(self, root: str, *, layout: Layout, trash: Trash, host: str) -> None:
+    def __init__(self, root: str, *, layout: Layout, trash: Trash, host: str, tags: Keeper | None = None) -> None:
+        self._tags = tags
         self._root = root.rstrip("/") or "/"
         self._layout = layout
         self._trash = trash
@@ -136,7 +138,8 @@ class MailTree:
             self._remove_empty(home)
 
     def open(self, entry: Entry, collection: int) -> Maildir:
-        return Maildir(self._at(entry.id), collection=collection, path=entry.key, trash=self._trash, host=self._host)
+        directory = self._at(entry.id)
+        return Maildir(directory, collection=collection, path=entry.key, trash=self._trash, host=self._host, tags=self._tags)
 
     def _found(self, before: Mapping[str, Entry]) -> dict[str, str]:
         """id → path of every folder below the root."""

@@ -207,6 +207,22 @@ def again(db: sqlite3.Connection, row: Row, sent: int) -> bool:
     return found is not None
 
 
+def copies(db: sqlite3.Connection, first: int, last: int) -> set[int]:
+    """Which of the rows with these numbers are new and have the key of a linked one: of no other `twin` need be asked."""
+    found: set[int] = set()
+    for side in Side:
+        found |= {
+            number
+            for (number,) in db.execute(
+                f"""SELECT number FROM item a WHERE NOT linked AND {side}_here AND {side}_key != '' AND number BETWEEN ? AND ?
+                      AND {tables.DIFFERS} AND EXISTS (SELECT 1 FROM item b
+                        WHERE b.{side}_key = a.{side}_key AND b.{side}_key != '' AND b.linked)""",
+                (first, last),
+            )
+        }
+    return found
+
+
 def twin(db: sqlite3.Connection, row: Row) -> Link | None:
     """Of an item that is new on one side: the linked one that it may be a copy of.
 

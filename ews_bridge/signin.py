@@ -30,6 +30,7 @@ from ews_bridge.exchange.session import Settings
 
 # What sends one message needs neither, and should not wait for them.
 if TYPE_CHECKING:
+    from ews_bridge.exchange.tagging import Tagging
     from ews_bridge.exchange.tree import ExchangeTree
     from ews_bridge.state import State
 
@@ -122,8 +123,10 @@ def copied(account: Account) -> Iterator[State]:
         yield memory
 
 
-def exchange_tree(connection: Connection, state: State, *, delete: Delete = "trash") -> ExchangeTree:
+def exchange_tree(
+    connection: Connection, state: State, *, delete: Delete = "trash", tagging: Tagging | None = None
+) -> ExchangeTree:
     from ews_bridge.exchange.tree import ExchangeTree
 
     special = json.loads(state.get("special") or "{}")
-    return ExchangeTree(connection, special=special, delete=delete, adopting=state.adopting)
+    return ExchangeTree(connection, special=special, delete=delete, adopting=state.adopting, tagging=tagging)

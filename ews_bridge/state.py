@@ -21,6 +21,8 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import replace
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 from ews_bridge import differences
@@ -34,6 +36,7 @@ from ews_bridge.model import Policy
 from ews_bridge.model import Row
 from ews_bridge.model import Scan
 from ews_bridge.model import Side
+from ews_bridge.model import all_tags
 from ews_bridge.plan import ANY
 
 
@@ -121,7 +124,7 @@ class State:
             ).fetchone() or (0, 0)
             if scan.first:
                 generation, sweeping = generation + 1, 1
-            self._observe_entries(side, scan.entries, generation)
+            db.executemany(tables.observing(side), [tables.seen_of(entry, generation) for entry in scan.entries])
             db.executemany(
                 f"UPDATE item SET {side}_here = 0 WHERE {side}_collection = ? AND {side}_id = ? AND {side}_id != ''",
                 [(collection, vanished) for vanished in scan.vanished],
@@ -147,25 +150,6 @@ class State:
                 "stamped_at = excluded.stamped_at",
                 (side, collection, scan.cursor, generation, sweeping, stamp if scan.last else "", now if scan.last else 0),
             )
-
-    def _observe_entries(self, side: Side, entries: Iterable[Entry], generation: int) -> None:
-        s = str(side)
-        seen = [f"{s}_{name}" for name in (*tables.VIEW, "generation")]
-        renewed = ", ".join(f"{name} = excluded.{name}" for name in seen if name not in (f"{s}_id", f"{s}_collection"))
-        self._db.executemany(
-            f"""INSERT INTO item (folder, {s}_here, {", ".join(seen)}, label, author, size, sent)
-                VALUES (?, 1, {", ".join("?" * len(seen))}, ?, ?, ?, ?)
-                ON CONFLICT ({s}_collection, {s}_id) WHERE {s}_id != '' DO UPDATE SET {s}_here = 1, {renewed},
-                    label = CASE excluded.label WHEN '' THEN label ELSE excluded.label END,
-                    author = CASE WHEN linked OR excluded.author = '' THEN author ELSE excluded.author END,
-                    size = CASE excluded.size WHEN 0 THEN size ELSE excluded.size END,
-                    sent = CASE excluded.sent WHEN 0 THEN sent ELSE excluded.sent END""",
-            [
-                (e.collection == 0, *tables.view_of(e), generation, hints.label, hints.author, hints.size, hints.sent)
-                for e in entries
-                for hints in (e.hints,)
-            ],
-        )
 
     def adopting(self, collection: int) -> bool:
         """Whether there are files in this collection that the server may have, too: nobody has brought them together yet."""
@@ -197,6 +181,12 @@ class State:
                 "AND linked AND NOT folder",
                 (collection,),
             )
+
+    def relist(self, side: Side) -> None:
+        """All items of that side are listed anew by the next scans, and looked at; what is known of them stays."""
+        with self._transaction() as db:
+            db.execute(f"UPDATE item SET {side}_looked = '' WHERE {side}_looked != ''")
+            db.execute("UPDATE cursor SET cursor = '', stamp = '' WHERE side = ? AND collection != 0", (side,))
 
     def lose(self, side: Side, collection: int) -> None:
         """The folder itself is gone on that side, and so is all that was in it. Its cursor is forgotten."""
@@ -320,24 +310,9 @@ class State:
     def settle(self, rows: Iterable[Row], *, tokens: Iterable[str] = ()) -> None:
         """Write these rows as they now are, and strike out finished intents, in one transaction."""
         with self._transaction() as db:
-            for row in rows:
-                if row.local is None and row.remote is None:
-                    db.execute("DELETE FROM item WHERE number = ?", (row.number,))
-                else:
-                    self._write(row)
+            for statement, written in groupby(map(_writing, rows), key=itemgetter(0)):
+                db.executemany(statement, [values for _, values in written])
             db.executemany("DELETE FROM journal WHERE token = ?", [(token,) for token in tokens])
-
-    def _write(self, row: Row) -> None:
-        values: list[object] = []
-        for entry in (row.local, row.remote):
-            if entry is not None:
-                values += tables.view_of(entry)
-        if row.link is not None:
-            values += tables.base_of(row.link)
-        if row.remote is not None:
-            values += (row.remote.id, row.remote.collection)
-        statement = tables.update(local=row.local is not None, remote=row.remote is not None, linked=row.link is not None)
-        self._db.execute(statement, (*values, row.number))
 
     def fail(self, failures: Iterable[tuple[Row, str]], *, now: int = 0) -> set[int]:
         """Set items aside with the reason until they change, or an hour has passed.
@@ -376,6 +351,19 @@ class State:
         with self._transaction() as db:
             db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(facts.items()))
 
+    def forget_tags(self) -> None:
+        """No tags are agreed on any more, for any item."""
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE item SET base_local_tags = '', base_remote_tags = '' WHERE base_local_tags || base_remote_tags != ''"
+            )
+
+    def tag_names(self) -> frozenset[str]:
+        """The tags that any item has on the server."""
+        with self._lock:
+            texts = self._db.execute("SELECT DISTINCT remote_tags FROM item WHERE remote_tags != ''")
+            return frozenset().union(*(all_tags(tables.tags_of(text)) for (text,) in texts))
+
     def any_linked(self) -> bool:
         """Whether any item (not folder) is linked."""
         with self._lock:
@@ -385,3 +373,19 @@ class State:
         """How many items (not folders) are linked."""
         with self._lock:
             return int(self._db.execute("SELECT COUNT(*) FROM item WHERE folder = 0 AND linked").fetchone()[0])
+
+
+def _writing(row: Row) -> tuple[str, Sequence[object]]:
+    """The statement that writes a row as it now is, with its values."""
+    if row.local is None and row.remote is None:
+        return "DELETE FROM item WHERE number = ?", (row.number,)
+    values: list[object] = []
+    for entry in (row.local, row.remote):
+        if entry is not None:
+            values += tables.view_of(entry)
+    if row.link is not None:
+        values += tables.base_of(row.link)
+    if row.remote is not None:
+        values += (row.remote.id, row.remote.collection)
+    statement = tables.update(local=row.local is not None, remote=row.remote is not None, linked=row.link is not None)
+    return statement, (*values, row.number)

@@ -36,6 +36,7 @@ from ews_bridge import delivery
 from ews_bridge import disk
 from ews_bridge import folders as folder_trees
 from ews_bridge import signin
+from ews_bridge import tagsync
 from ews_bridge import trash
 from ews_bridge.batch import Stores
 from ews_bridge.config import Account
@@ -112,11 +113,14 @@ def sync(account: Account, *, options: Options, progress: Progress) -> Report:
         with _run(account, options, progress, state, connection) as run:
             _outbox(run, connection)
             run = replace(_bound(run), survey=run.remote.survey())
+            write = not options.dry_run and Side.REMOTE in options.writes
+            tagsync.prepare(account, state, run.remote.tagging, write=write)
             in_the_way = _trees(run)
             run = _items(run)
             if folder_trees.revive(_folder_job(run), _policy(run, run.state.folders()), run.report):
                 _items(replace(run, survey=run.remote.survey()))
                 run.report.refused[:] = dict.fromkeys(run.report.refused)  # told twice
+            tagsync.finish(state, run.remote.tagging)
             _finish(run, began, in_the_way)
     return run.report
 
@@ -140,8 +144,10 @@ def _run(account: Account, options: Options, progress: Progress, state: State, c
     mail = signin.mail_section(account)
     name = f"{time.strftime('%Y%m%dT%H%M%S')}-{secrets.token_hex(2)}"
     kept = trash.Trash(str(account.state_dir / "trash"), name)
-    local = MailTree(str(mail.path), layout=mail.layout, trash=kept, host=_host())
-    remote = signin.exchange_tree(connection, state, delete=mail.delete)
+    keeper = tagsync.keeper(account, state)
+    local = MailTree(str(mail.path), layout=mail.layout, trash=kept, host=_host(), tags=keeper)
+    tagging = tagsync.tagging(account, state, connection)
+    remote = signin.exchange_tree(connection, state, delete=mail.delete, tagging=tagging)
     trees: dict[Side, MailTree | ExchangeTree] = {Side.LOCAL: local, Side.REMOTE: remote}
     with ThreadPoolExecutor(_width(account)) as workers:
         yield Run(account, mail, options, progress, state, trees, remote, workers, name)

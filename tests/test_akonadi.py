@@ -107,7 +107,7 @@ def test_renaming_keeps_looks_and_what_is_not_understood() -> None:
 
 
 def test_the_list_only_grows_its_version_rises_and_what_nobody_understands_stays_byte_for_byte() -> None:
-    values = (*GOLDEN, "garbage", list(GOLDEN)[0][:-4])
+    values = (*GOLDEN, "garbage", next(iter(GOLDEN))[:-4])
     listed = Listed(values, 7)
     after = listed.with_records([akonadi.new_record("new", b"new")])
     assert after.version == 8

@@ -21,9 +21,13 @@ PACKAGE = ROOT / "ews_bridge"
 LAYERS = (
     ("errors", "model"),
     ("addresses",),
-    ("aliases", "plan", "store", "names", "headers", "meaning", "disk", "configfile", "config", "sendargs", "envelope"),
-    ("state", "differences", "pairing", "tables", "maildir_index", "maildir", "mailtree", "trash", "lock", "outbox", "exchange"),
-    ("batch", "binding", "folders", "signin"),
+    ("aliases", "plan", "store", "names", "headers", "meaning", "labels", "tags", "disk", "configfile", "tagconfig"),
+    ("config", "sendargs", "envelope"),
+    (
+        *("state", "differences", "pairing", "tables", "maildir_tags", "maildir_index", "maildir", "mailtree", "notmuch"),
+        *("trash", "lock", "outbox", "exchange"),
+    ),
+    ("batch", "binding", "folders", "signin", "tagsync"),
     ("apply", "delivery", "limits"),
     ("converge",),
     ("sync", "overview"),
@@ -32,7 +36,6 @@ LAYERS = (
 #: Within a layer only these, each for its reason.
 BESIDE = {
     ("config", "configfile"),  # reads the file that the settings come from
-    ("config", "names"),  # the layouts
     ("state", "pairing"),  # which of its rows are one item
     ("state", "tables"),  # what they are made of
     ("state", "differences"),  # which of them do not agree
@@ -41,6 +44,11 @@ BESIDE = {
     ("differences", "pairing"),  # each with what it may be a copy of
     ("meaning", "headers"),  # what it compares
     ("maildir", "trash"),  # what a store deletes goes there
+    ("tagconfig", "configfile"),
+    ("labels", "headers"),  # how a field is spelt
+    ("maildir_index", "maildir_tags"),  # what a look at a file says of tags
+    ("maildir", "maildir_tags"),
+    ("mailtree", "maildir_tags"),
     ("maildir", "maildir_index"),  # what a listing remembers
     ("mailtree", "maildir"),  # the tree opens the stores in it
     ("mailtree", "trash"),
@@ -188,7 +196,7 @@ def test_every_option_of_every_command_is_in_the_manual() -> None:
 
 def test_every_key_of_the_configuration_is_in_the_manual() -> None:
     text = manual("ews-bridge.toml.5")
-    for key in (*config.ACCOUNT_KEYS, *config.MAIL_KEYS, *config.SEND_KEYS):
+    for key in (*config.ACCOUNT_KEYS, *config.MAIL_KEYS, *config.TAGS_KEYS, *config.SEND_KEYS):
         assert re.search(rf"^\.BR {key} |^\.BI \[accounts\. NAME \.{key}\]", text, re.MULTILINE), key
     for value in (*config.AUTHS, *config.LAYOUTS, *config.DELETES, *config.QUEUES):
         assert value in text, value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import hypothesis.strategies as st
 import pytest
@@ -11,6 +12,11 @@ from hypothesis import given
 from ews_bridge import labels
 from ews_bridge.labels import Kind
 from ews_bridge.labels import Said
+
+
+def renewed(pieces: list[bytes], kind: Kind, tags: Iterable[str]) -> bytes:
+    return b"".join(labels.renewed(pieces, lambda head: labels.rewritten(head, kind, frozenset(tags))))
+
 
 HEAD = b"From: Bob <bob@example.test>\nSubject: x-keywords: none\n and a second line\nMessage-ID: <1@example.test>\n"
 
@@ -68,9 +74,9 @@ def test_what_is_written_is_read_again_and_all_other_lines_stay(head: bytes, tag
 def test_the_rest_of_a_file_is_never_touched(pieces: list[bytes], tags: frozenset[str]) -> None:
     body = b"".join(pieces)
     file = [HEAD[:20], HEAD[20:], b"\n", *pieces]
-    after = b"".join(labels.renewed(file, Kind.KEYWORDS, tags))
+    after = renewed(file, Kind.KEYWORDS, tags)
     assert after.endswith(b"\n" + body) and after.startswith(HEAD)
-    assert b"".join(labels.renewed([after], Kind.KEYWORDS, ())) == b"".join(file)
+    assert renewed([after], Kind.KEYWORDS, ()) == b"".join(file)
 
 
 def test_line_ends_are_those_of_the_file() -> None:
@@ -78,16 +84,16 @@ def test_line_ends_are_those_of_the_file() -> None:
     after = labels.rewritten(head, Kind.KEYWORDS, [f"a long tag {n}" for n in range(20)])
     assert after.startswith(head)
     assert len(re.findall(rb"(?<!\r)\n", after)) == 0
-    assert b"".join(labels.renewed([head, b"\r\nbody\n"], Kind.LABEL, ["a"])) == head + b"X-Label: a\r\n\r\nbody\n"
+    assert renewed([head, b"\r\nbody\n"], Kind.LABEL, ["a"]) == head + b"X-Label: a\r\n\r\nbody\n"
 
 
 @pytest.mark.parametrize("file", [b"", b"no head at all", b"A: b\n", b"A: b\n" * 100_000])
 def test_a_file_whose_head_does_not_end_stays_as_it_is(file: bytes) -> None:
-    assert b"".join(labels.renewed([file], Kind.KEYWORDS, ["a"])) == file
+    assert renewed([file], Kind.KEYWORDS, ["a"]) == file
 
 
 def test_a_message_without_a_head_gets_one() -> None:
-    assert b"".join(labels.renewed([b"\nbody"], Kind.KEYWORDS, ["a"])) == b"X-Keywords: a\n\nbody"
+    assert renewed([b"\nbody"], Kind.KEYWORDS, ["a"]) == b"X-Keywords: a\n\nbody"
 
 
 def test_a_signed_part_is_never_touched() -> None:
@@ -95,6 +101,6 @@ def test_a_signed_part_is_never_touched() -> None:
         b'MIME-Version: 1.0\nContent-Type: multipart/signed; micalg=pgp-sha256; boundary="b"\n\n--b\n'
         b"X-Keywords: inner\nContent-Type: text/plain\n\nsigned\n--b\nContent-Type: application/pgp-signature\n\nx\n--b--\n"
     )
-    after = b"".join(labels.renewed([signed], Kind.KEYWORDS, ["todo"]))
+    after = renewed([signed], Kind.KEYWORDS, ["todo"])
     assert after.partition(b"\n\n")[2] == signed.partition(b"\n\n")[2]
     assert b"X-Keywords: todo\n" in after.partition(b"\n\n")[0] + b"\n"

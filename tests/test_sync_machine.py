@@ -46,8 +46,8 @@ class Intent:
 class Machine(RuleBasedStateMachine):
     """`alive`: contents that some user made last and nobody removed. `gone`: those that a user deleted or replaced. `copied`:
     those that a user copied. `origin`: the content that an edited one had when both sides agreed last. `intents`: see there; by
-    that content, None where both sides were at it, or nobody can tell any more. `tagged` and `untagged`: by content, the tags that
-    some user added to it and nobody removed since, and those that one removed that both sides had, and nobody added since.
+    that content, None where both sides were at it, or nobody can tell any more. `tagged` and `untagged`: by content, the tags
+    that some user added to it and nobody removed since, and those that one removed that both sides had and nobody added since.
     """
 
     @initialize(

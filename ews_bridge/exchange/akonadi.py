@@ -1,7 +1,7 @@
 """Akonadi's store of tags, as its EWS resource keeps it in a mailbox: the records of its list, and the tags of an item. Pure.
 
-On an item the property `Tags` holds the ids (GIDs) of its tags. On the top folder `GlobalTags` holds a record for each tag, with its
-name, and `GlobalTagsVersion` a number that whoever writes the list must raise. A record is base64 of Qt's qCompress (the
+On an item the property `Tags` holds the ids (GIDs) of its tags. On the top folder `GlobalTags` holds a record for each tag, with
+its name, and `GlobalTagsVersion` a number that whoever writes the list must raise. A record is base64 of Qt's qCompress (the
 length, big-endian, and a zlib stream) of a QDataStream (version Qt_5_4, big-endian):
 
     record = QByteArray gid, QByteArray data
@@ -73,7 +73,8 @@ def encoded(record: Record) -> str:
     if record.attributes and data.find(_TRAP) != data.rfind(record.attributes[0][1]):
         data = _data(Record(record.gid, record.name))
     whole = _array(record.gid) + _array(data)
-    return pybase64.b64encode(struct.pack(">I", len(whole)) + zlib.compress(whole, 9)).decode("ascii")
+    packed: bytes = pybase64.b64encode(struct.pack(">I", len(whole)) + zlib.compress(whole, 9))
+    return packed.decode("ascii")
 
 
 def new_record(name: str, gid: bytes = b"") -> Record:

@@ -17,6 +17,10 @@ AKONADI_SET = "9bf757ae-69b5-4d8a-bf1d-2dd0c0871a28"
 
 TOKEN = f'<t:ExtendedFieldURI PropertySetId="{TOKEN_SET}" PropertyName="Token" PropertyType="String"/>'
 FLAGS = f'<t:ExtendedFieldURI PropertySetId="{AKONADI_SET}" PropertyName="Flags" PropertyType="StringArray"/>'
+#: Where it keeps the tags of an item, and on msgfolderroot the list of all tags with its version (see `akonadi.py`).
+TAGS = f'<t:ExtendedFieldURI PropertySetId="{AKONADI_SET}" PropertyName="Tags" PropertyType="StringArray"/>'
+TAG_LIST = f'<t:ExtendedFieldURI PropertySetId="{AKONADI_SET}" PropertyName="GlobalTags" PropertyType="StringArray"/>'
+TAG_LIST_VERSION = f'<t:ExtendedFieldURI PropertySetId="{AKONADI_SET}" PropertyName="GlobalTagsVersion" PropertyType="Integer"/>'
 
 
 def tag(number: int, kind: str) -> str:
@@ -217,6 +221,27 @@ def rename_folder(ident: str, name: str) -> bytes:
         f"<m:UpdateFolder><m:FolderChanges><t:FolderChange>{folder_id(ident)}<t:Updates>"
         f"<t:SetFolderField>{field('folder:DisplayName')}<t:Folder><t:DisplayName>{escape(name)}</t:DisplayName></t:Folder>"
         "</t:SetFolderField></t:Updates></t:FolderChange></m:FolderChanges></m:UpdateFolder>"
+    ).encode()
+
+
+def update_tag_list(ident: str, key: str, values: Sequence[str], version: int) -> bytes:
+    """Akonadi's list of tags, on the folder `ident`; `values` are not empty. Refused when the change key is an old one."""
+    updates = "".join(
+        f"<t:SetFolderField>{path}<t:Folder>{extended(path, value)}</t:Folder></t:SetFolderField>"
+        for path, value in ((TAG_LIST, values), (TAG_LIST_VERSION, str(version)))
+    )
+    folder = f'<t:FolderId Id="{attribute(ident)}" ChangeKey="{attribute(key)}"/>'
+    return (
+        f"<m:UpdateFolder><m:FolderChanges><t:FolderChange>{folder}<t:Updates>{updates}</t:Updates></t:FolderChange>"
+        "</m:FolderChanges></m:UpdateFolder>"
+    ).encode()
+
+
+def category_list(mailbox: str) -> bytes:
+    """The master category list: a configuration of the calendar folder (MS-OXOCFG 2.2.5.2)."""
+    return (
+        f'<m:GetUserConfiguration><m:UserConfigurationName Name="CategoryList">{distinguished("calendar", mailbox)}'
+        "</m:UserConfigurationName><m:UserConfigurationProperties>XmlData</m:UserConfigurationProperties></m:GetUserConfiguration>"
     ).encode()
 
 

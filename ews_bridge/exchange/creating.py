@@ -15,6 +15,7 @@ from itertools import chain
 from typing import Protocol
 
 import pybase64
+from lxml import etree
 
 from ews_bridge import headers
 from ews_bridge.errors import BadItem
@@ -27,10 +28,12 @@ from ews_bridge.exchange import faults
 from ews_bridge.exchange import mail
 from ews_bridge.exchange import soap
 from ews_bridge.exchange.session import Connection
+from ews_bridge.exchange.tagging import Tagging
 from ews_bridge.model import Entry
 from ews_bridge.model import Flag
 from ews_bridge.model import Hints
 from ews_bridge.model import New
+from ews_bridge.model import Tags
 from ews_bridge.store import Failed
 
 Results = Iterator[tuple[Entry, Entry | Failed]]
@@ -72,16 +75,24 @@ class Folder(Protocol):
     @property
     def collection(self) -> int: ...
 
+    @property
+    def tagging(self) -> Tagging | None: ...
+
+    @property
+    def entry_fields(self) -> str: ...
+
+    def entry(self, element: etree._Element) -> Entry: ...
+
 
 def find(folder: Folder, tokens: Sequence[str]) -> dict[str, Entry]:
     """The items in the folder that carry these tokens; of several with one token the oldest."""
     found: dict[str, Entry] = {}
     for start in range(0, len(tokens), FIND_TOKENS):
-        operation = asking.find_by_tokens(folder.id, tokens[start : start + FIND_TOKENS], asking.ENTRY_FIELDS)
+        operation = asking.find_by_tokens(folder.id, tokens[start : start + FIND_TOKENS], folder.entry_fields)
         answer = bulk.single(folder.connection, operation, repeat=True).element
         for items in answer.iter(f"{{{soap.TYPES}}}Items"):
             for element in items:
-                entry = mail.entry(element, folder.collection)
+                entry = folder.entry(element)
                 # A server that ignores the restriction must not make us take another's item for ours.
                 if entry.hints.token in tokens:
                     found.setdefault(entry.hints.token, entry)
@@ -96,6 +107,7 @@ class _Draft:
     new: New
     xml: bytes
     size: int
+    tags: Tags
 
 
 def create(folder: Folder, items: Iterable[tuple[Entry, New]]) -> Results:
@@ -106,7 +118,7 @@ def create(folder: Folder, items: Iterable[tuple[Entry, New]]) -> Results:
     for source, new in items:
         new = replace(new, flags=new.flags | {Flag.DRAFT}) if folder.drafts else new
         try:
-            one = _encoded(source, new)
+            one = _encoded(folder.tagging, source, new)
         except (Stale, BadItem) as error:  # the other side could not read it to its end
             yield source, error
             continue
@@ -192,17 +204,19 @@ def _refused(folder: Folder, rest: Sequence[_Draft], refusal: Unavailable) -> Re
 def _entry(folder: Folder, one: _Draft, ident: str, key: str) -> Entry:
     flags = one.new.flags - {Flag.TRASHED}
     hints = Hints(token=one.new.token, size=one.size, sent=one.source.hints.sent, label=one.source.hints.label)
-    return Entry(ident, one.new.key, key if Flag.DRAFT in flags else "", flags, folder.collection, hints)
+    return Entry(ident, one.new.key, key if Flag.DRAFT in flags else "", flags, folder.collection, hints, one.tags)
 
 
-def _encoded(source: Entry, new: New) -> _Draft:
+def _encoded(tagging: Tagging | None, source: Entry, new: New) -> _Draft:
     pieces = new.content.pieces()
     head = next(pieces, b"")
     size, mime = mime_content(chain((head,), pieces))
     # The file's time is when it was put there: a copy without its times would make old mail new.
     received = headers.received(head) or source.hints.sent or new.content.modified
-    rest = mail.creation(new.flags, new.token, sent=source.hints.sent, received=received)
-    return _Draft(source, new, b"".join((b"<t:Message>", *mime, rest.encode(), b"</t:Message>")), size)
+    categories, tags, said = tagging.creation(new.tags) if tagging else ("", "", {})
+    times = {"sent": source.hints.sent, "received": received}
+    rest = mail.creation(new.flags, new.token, **times, categories=categories, tags=tags)
+    return _Draft(source, new, b"".join((b"<t:Message>", *mime, rest.encode(), b"</t:Message>")), size, said)
 
 
 def mime_content(pieces: Iterable[bytes]) -> tuple[int, list[bytes]]:

@@ -24,8 +24,10 @@ from ews_bridge.exchange import faults
 from ews_bridge.exchange import mail
 from ews_bridge.exchange import rebuilt
 from ews_bridge.exchange import soap
+from ews_bridge.exchange import tagwriting
 from ews_bridge.exchange import writing
 from ews_bridge.exchange.session import Connection
+from ews_bridge.exchange.tagging import Tagging
 from ews_bridge.model import Content
 from ews_bridge.model import Entry
 from ews_bridge.model import Flag
@@ -33,6 +35,7 @@ from ews_bridge.model import Flags
 from ews_bridge.model import Known
 from ews_bridge.model import New
 from ews_bridge.model import Scan
+from ews_bridge.model import Tags
 from ews_bridge.store import Failed
 from ews_bridge.store import Store
 
@@ -45,8 +48,9 @@ _CUT = 255
 class ExchangeFolder:
     """One folder. `sent_items`: files carry the time sent instead of the time received. `drafts`: what is made here is a draft.
     `trash`: the Deleted Items folder's id, where deleted items go; in that folder itself they become recoverable ones
-    (SoftDelete). `delete_type`, where it is SoftDelete or HardDelete, is what becomes of them after that. `adopting` tells
-    whether there are files that may be what is listed: then its authors are asked for, too.
+    (SoftDelete). `delete_type`, where it is SoftDelete or HardDelete, is what becomes of them after that. `tagging`: the
+    mailbox's tags; None: they stay what they are, and are not looked at. `adopting` tells whether there are files that may be
+    what is listed: then its authors are asked for, too.
     """
 
     def __init__(
@@ -60,12 +64,15 @@ class ExchangeFolder:
         trash: str = "",
         delete_type: str = "MoveToDeletedItems",
         adopting: Callable[[], bool] = lambda: False,
+        tagging: Tagging | None = None,
     ) -> None:
         self.connection = connection
         self.id = ident
         self.drafts = drafts
         self.trash = trash
         self.delete_type = delete_type
+        self.tagging = tagging
+        self.entry_fields = asking.ENTRY_FIELDS + (tagging.fields if tagging else "")
         self._collection = collection
         self._sent_items = sent_items
         self._listable = True
@@ -80,7 +87,7 @@ class ExchangeFolder:
     def scan(self, cursor: str, known: Known) -> Iterator[Scan]:
         """One `Scan` for each page of SyncFolderItems; the cursor is its SyncState."""
         state, first = cursor, not cursor
-        fields = asking.ENTRY_FIELDS + (asking.AUTHOR if self._adopting() else "")
+        fields = self.entry_fields + (asking.AUTHOR if self._adopting() else "")
         while True:
             try:
                 try:
@@ -140,7 +147,7 @@ class ExchangeFolder:
     def _entries(self, items: dict[str, etree._Element], read: dict[str, bool], vanished: dict[str, None]) -> tuple[Entry, ...]:
         """The listed items; those of which the listing does not say enough are asked for."""
         short = [(ident, 0) for ident, e in items.items() if not self._listable or len(soap.text(e, "InternetMessageId")) >= _CUT]
-        for position, result in bulk.get_items(self.connection, short, asking.ENTRY_FIELDS, mime=False):
+        for position, result in bulk.get_items(self.connection, short, self.entry_fields, mime=False):
             ident = short[position][0]
             if isinstance(result, bulk.Got):
                 items[ident] = result.element
@@ -150,12 +157,17 @@ class ExchangeFolder:
                 vanished[ident] = None
         found = []
         for ident, element in items.items():
-            entry = mail.entry(element, self._collection)
+            entry = self.entry(element)
             if ident in read:
                 present, absent = _read_flag(read[ident])
                 entry = replace(entry, flags=(entry.flags | present) - absent)
             found.append(entry)
         return tuple(found)
+
+    def entry(self, element: etree._Element) -> Entry:
+        """An item that was asked for `entry_fields`."""
+        entry = mail.entry(element, self._collection)
+        return replace(entry, tags=self.tagging.of(element)) if self.tagging else entry
 
     # ---- contents
 
@@ -221,6 +233,11 @@ class ExchangeFolder:
 
     def mark(self, items: Sequence[tuple[Entry, Flags]]) -> Iterator[tuple[Entry, Entry | Failed]]:
         return writing.mark(self, items)
+
+    def tag(self, items: Sequence[tuple[Entry, Tags]]) -> Iterator[tuple[Entry, Entry | Failed]]:
+        if self.tagging is None:
+            raise TypeError("this folder's tags are not looked at")
+        return tagwriting.tag(self, self.tagging, items)
 
     def move(self, entries: Sequence[Entry], into: Store) -> Iterator[tuple[Entry, Entry | Failed]]:
         if not isinstance(into, ExchangeFolder):

@@ -153,8 +153,9 @@ def system_time(when: float) -> str:
     return datetime.fromtimestamp(int(min(when, _LATEST)), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def creation(flags: Flags, token: str, *, sent: float, received: float) -> str:
-    """The properties of a new message, in the order of the schema, as they stand behind its MimeContent.
+def creation(flags: Flags, token: str, *, sent: float, received: float, categories: str = "", tags: str = "") -> str:
+    """The properties of a new message, in the order of the schema, as they stand behind its MimeContent. `categories` and `tags`
+    are elements: item:Categories, and a property beside ours.
 
     0x0E07 says read and unsent, and only at creation: without it every new item is a draft. The times
     are given for what is no draft, because the server would put its own.
@@ -171,9 +172,9 @@ def creation(flags: Flags, token: str, *, sent: float, received: float) -> str:
         parts += [asking.extended(asking.LAST_VERB, done[0]), asking.extended(asking.ICON, done[1])]
     if words := _words(flags, ()):
         parts.append(asking.extended(asking.FLAGS, words))
-    parts.append(asking.extended(asking.TOKEN, token))
+    parts.append(asking.extended(asking.TOKEN, token) + tags)
     read = "true" if Flag.SEEN in flags else "false"
-    return f"{''.join(parts)}<t:IsRead>{read}</t:IsRead>"
+    return f"{categories}{''.join(parts)}<t:IsRead>{read}</t:IsRead>"
 
 
 def needs_reading(before: Flags, wanted: Flags) -> bool:

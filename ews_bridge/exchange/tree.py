@@ -29,6 +29,7 @@ from ews_bridge.exchange.folder import ExchangeFolder
 from ews_bridge.exchange.session import Connection
 from ews_bridge.exchange.survey import Survey
 from ews_bridge.exchange.survey import survey
+from ews_bridge.exchange.tagging import Tagging
 from ews_bridge.model import Entry
 from ews_bridge.model import Hints
 from ews_bridge.model import Known
@@ -68,6 +69,7 @@ class ExchangeTree:
 
     `delete`: what becomes of deleted items after they were moved to Deleted Items: "trash" (they stay), "soft" or "hard".
     `adopting`: whether a collection has files that may be what its folder holds (see `ExchangeFolder`).
+    `tagging`: the mailbox's tags, where they are synced.
     """
 
     def __init__(
@@ -77,7 +79,9 @@ class ExchangeTree:
         special: Mapping[str, str] | None = None,
         delete: str = "trash",
         adopting: Callable[[int], bool] = lambda _: False,
+        tagging: Tagging | None = None,
     ) -> None:
+        self.tagging = tagging
         self.connection = connection
         self._adopting = adopting
         self._delete_type = {"trash": "MoveToDeletedItems", "soft": "SoftDelete", "hard": "HardDelete"}[delete]
@@ -155,6 +159,7 @@ class ExchangeTree:
             trash=special.get("deleteditems", ""),
             delete_type=self._delete_type,
             adopting=partial(self._adopting, collection),
+            tagging=self.tagging,
         )
 
     # ---- changes of folders

@@ -48,7 +48,7 @@ T = TypeVar("T")
 
 WRITE_ITEMS = 100
 
-_CONFLICT = frozenset({"ErrorIrresolvableConflict", "ErrorStaleObject"}) | bulk.GONE | NO_FOLDER
+CONFLICT = frozenset({"ErrorIrresolvableConflict", "ErrorStaleObject"}) | bulk.GONE | NO_FOLDER
 # It wants its own element, or its change key: ask what it is.
 _READ_FIRST = frozenset(
     {
@@ -90,18 +90,18 @@ def update(folder: Folder, items: Iterable[tuple[Entry, Content]]) -> Results:
         except (Stale, BadItem) as error:  # the other side could not read it to its end
             yield entry, error
             continue
-        current = _items(folder, [entry], "")[entry.id]
-        if isinstance(current, bulk.Refusal) or _key(current.element) != entry.revision:
+        current = items_now(folder, [entry], "")[entry.id]
+        if isinstance(current, bulk.Refusal) or key_of(current.element) != entry.revision:
             yield entry, Stale(f"{name_of(entry)} was edited or removed meanwhile")
             continue
         new = asking.set_field(asking.field("item:MimeContent"), "Message", b"".join(mime).decode())
         change = asking.item_change((entry.id, entry.revision), new)
         operation = asking.update_items([change], overwrite=False)
-        for _, answer in _write(folder.connection, [entry], lambda _, text=operation: text, repeat=False):  # type: ignore[misc]
+        for _, answer in write(folder.connection, [entry], lambda _, text=operation: text, repeat=False):  # type: ignore[misc]
             if answer.ok:
                 made = replace(entry, revision=new_id(answer)[1] or entry.revision, hints=replace(entry.hints, size=size))
                 yield entry, made
-            elif answer.code in _CONFLICT:
+            elif answer.code in CONFLICT:
                 yield entry, Stale(f"{name_of(entry)} was edited or removed meanwhile")
             else:
                 yield entry, BadItem(f"{name_of(entry)} cannot be replaced: {answer.why()}")
@@ -130,13 +130,13 @@ def mark(folder: Folder, items: Sequence[tuple[Entry, Flags]]) -> Results:
         changes = (asking.item_change((e.id, ""), mail.updates(e.flags, w, (), "Message")) for e, w in some)
         return asking.update_items(changes, overwrite=True)
 
-    for (entry, wanted), answer in _write(folder.connection, simple, operation, repeat=True):
+    for (entry, wanted), answer in write(folder.connection, simple, operation, repeat=True):
         if answer.ok:
             yield entry, replace(entry, flags=wanted)
         elif answer.code in _READ_FIRST:
             careful.append((entry, wanted))
         else:
-            yield entry, _failed(entry, answer, "marked")
+            yield entry, failed(entry, answer, "marked")
     for start in range(0, len(careful), WRITE_ITEMS):
         yield from _mark_carefully(folder, careful[start : start + WRITE_ITEMS])
 
@@ -145,13 +145,13 @@ def _mark_carefully(folder: Folder, items: Sequence[tuple[Entry, Flags]]) -> Res
     """Read what is there, write with its key; when somebody was quicker, once more."""
     rest = list(items)
     for attempt in range(1, TRIES + 1):
-        now = _items(folder, [entry for entry, _ in rest], asking.FLAG_FIELDS)
+        now = items_now(folder, [entry for entry, _ in rest], asking.FLAG_FIELDS)
         changes: list[tuple[Entry, Flags, str]] = []
         for entry, wanted in rest:
             current = now[entry.id]
             if isinstance(current, bulk.Refusal):
                 yield entry, current.error(name_of(entry))
-            elif entry.revision and _key(current.element) != entry.revision:
+            elif entry.revision and key_of(current.element) != entry.revision:
                 yield entry, Stale(f"{name_of(entry)} was edited meanwhile")
             else:
                 element = soap.name(current.element)
@@ -159,7 +159,7 @@ def _mark_carefully(folder: Folder, items: Sequence[tuple[Entry, Flags]]) -> Res
                 words, flags = mail.words_of(properties), mail.flags(current.element, properties)
                 text = mail.updates(entry.flags, wanted, words, "Message" if element == "Item" else element, now=flags)
                 if text:
-                    changes.append((entry, wanted, asking.item_change((entry.id, _key(current.element)), text)))
+                    changes.append((entry, wanted, asking.item_change((entry.id, key_of(current.element)), text)))
                 else:
                     yield entry, BadItem(f"{name_of(entry)} is a {element}, which has no such flag")
         rest = []
@@ -167,13 +167,13 @@ def _mark_carefully(folder: Folder, items: Sequence[tuple[Entry, Flags]]) -> Res
         def operation(some: Sequence[tuple[Entry, Flags, str]]) -> bytes:
             return asking.update_items((change for _, _, change in some), overwrite=False)
 
-        for (entry, wanted, _), answer in _write(folder.connection, changes, operation, repeat=False):
+        for (entry, wanted, _), answer in write(folder.connection, changes, operation, repeat=False):
             if answer.ok:
                 yield entry, replace(entry, flags=wanted, revision=new_id(answer)[1] if entry.revision else "")
-            elif answer.code in _CONFLICT - bulk.GONE and attempt < TRIES:
+            elif answer.code in CONFLICT - bulk.GONE and attempt < TRIES:
                 rest.append((entry, wanted))
             else:
-                yield entry, _failed(entry, answer, "marked")
+                yield entry, failed(entry, answer, "marked")
         if not rest:
             return
 
@@ -194,7 +194,7 @@ def move(folder: Folder, entries: Sequence[Entry], into: str, collection: int) -
     for entry, answer in _move(folder.connection, current, asking.folder_id(into)):
         ident, key = new_id(answer)
         if not answer.ok:
-            yield entry, _failed(entry, answer, "moved")
+            yield entry, failed(entry, answer, "moved")
         elif not ident:
             yield entry, Stale(f"{name_of(entry)} was moved; the server did not say what it is called there")
         else:
@@ -207,10 +207,10 @@ def copy(folder: Folder, entries: Sequence[Entry], into: str, collection: int) -
     def operation(some: Sequence[Entry]) -> bytes:
         return asking.move_items([entry.id for entry in some], asking.folder_id(into), operation="CopyItem")
 
-    for entry, answer in _write(folder.connection, entries, operation, repeat=False):
+    for entry, answer in write(folder.connection, entries, operation, repeat=False):
         ident, key = new_id(answer)
         if not answer.ok:
-            yield entry, _failed(entry, answer, "copied")
+            yield entry, failed(entry, answer, "copied")
         elif not ident:
             yield entry, Stale(f"{name_of(entry)} was copied; the server did not say what the copy is called")
         else:
@@ -233,20 +233,20 @@ def delete(folder: Folder, entries: Sequence[Entry]) -> Results:
         current, gone, edited = _unchanged(folder, entries)
         yield from ((entry, entry) for entry in gone)
         yield from edited
-        for entry, answer in _write(folder.connection, current, partial(_delete_for_good, "SoftDelete"), repeat=False):
-            yield entry, entry if answer.ok or answer.code in bulk.GONE else _failed(entry, answer, "deleted")
+        for entry, answer in write(folder.connection, current, partial(_delete_for_good, "SoftDelete"), repeat=False):
+            yield entry, entry if answer.ok or answer.code in bulk.GONE else failed(entry, answer, "deleted")
         return
     moved: list[Entry] = []
     for entry, answer in _move(folder.connection, others, into):
         moved += [replace(entry, id=new_id(answer)[0])] if answer.ok and new_id(answer)[0] else []
-        yield entry, entry if answer.ok or answer.code in bulk.GONE else _failed(entry, answer, "deleted")
+        yield entry, entry if answer.ok or answer.code in bulk.GONE else failed(entry, answer, "deleted")
     for entry in drafts:
         result, there = _delete_draft(folder, entry, into)
         moved += [there] if there else []
         yield entry, result
     if folder.delete_type != "MoveToDeletedItems":
         # What fails now lies in Deleted Items, where it is seen and can be deleted again.
-        list(_write(folder.connection, moved, partial(_delete_for_good, folder.delete_type), repeat=False))
+        list(write(folder.connection, moved, partial(_delete_for_good, folder.delete_type), repeat=False))
 
 
 def _delete_for_good(how: str, entries: Sequence[Entry]) -> bytes:
@@ -260,16 +260,16 @@ def _delete_draft(folder: Folder, entry: Entry, into: str) -> tuple[Entry | Fail
 
     The change key is another one after a move, so it is the content that is compared.
     """
-    before = _items(folder, [entry], _DRAFT_FIELDS)[entry.id]
+    before = items_now(folder, [entry], _DRAFT_FIELDS)[entry.id]
     if isinstance(before, bulk.Refusal):
         return entry if before.code in bulk.GONE else before.error(name_of(entry)), None
-    if _key(before.element) != entry.revision:
+    if key_of(before.element) != entry.revision:
         return Stale(f"{name_of(entry)} was edited meanwhile"), None
     ((_, answer),) = _move(folder.connection, [entry], into)
     if not answer.ok:
-        return entry if answer.code in bulk.GONE else _failed(entry, answer, "deleted"), None
+        return entry if answer.code in bulk.GONE else failed(entry, answer, "deleted"), None
     there = replace(entry, id=new_id(answer)[0])
-    after = _items(folder, [there], _DRAFT_FIELDS)[there.id] if there.id else None
+    after = items_now(folder, [there], _DRAFT_FIELDS)[there.id] if there.id else None
     if not isinstance(after, bulk.Got):
         return entry, None
     if _substance(after.element) == _substance(before.element):
@@ -284,13 +284,13 @@ def _substance(element: etree._Element) -> list[tuple[str, str]]:
 
 
 def _move(connection: Connection, entries: Sequence[Entry], into: str) -> Iterator[tuple[Entry, soap.Message]]:
-    return _write(connection, entries, lambda some: asking.move_items([entry.id for entry in some], into), repeat=False)
+    return write(connection, entries, lambda some: asking.move_items([entry.id for entry in some], into), repeat=False)
 
 
 # ---- what all have in common
 
 
-def _write(
+def write(
     connection: Connection, items: Sequence[T], operation: Callable[[Sequence[T]], bytes], *, repeat: bool
 ) -> Iterator[tuple[T, soap.Message]]:
     """One operation on many items: one message for each. Raises what passes by itself, after the others are told."""
@@ -335,7 +335,7 @@ def _while_busy(send: Callable[[], list[soap.Message]]) -> list[soap.Message]:
     return send()
 
 
-def _items(folder: Folder, entries: Sequence[Entry], fields: str) -> dict[str, bulk.Got | bulk.Refusal]:
+def items_now(folder: Folder, entries: Sequence[Entry], fields: str) -> dict[str, bulk.Got | bulk.Refusal]:
     """What these items are now, by id."""
     wanted = [(entry.id, 0) for entry in entries]
     got = bulk.get_items(folder.connection, wanted, fields, mime=False)
@@ -345,13 +345,13 @@ def _items(folder: Folder, entries: Sequence[Entry], fields: str) -> dict[str, b
 def _unchanged(folder: Folder, entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry], list[tuple[Entry, Stale]]]:
     """(those that have no revision or still have it, those that are gone, those that were edited)"""
     drafts = [entry for entry in entries if entry.revision]
-    now = _items(folder, drafts, "") if drafts else {}
+    now = items_now(folder, drafts, "") if drafts else {}
     current: list[Entry] = []
     gone: list[Entry] = []
     edited: list[tuple[Entry, Stale]] = []
     for entry in entries:
         result = now.get(entry.id)
-        if result is None or (isinstance(result, bulk.Got) and _key(result.element) == entry.revision):
+        if result is None or (isinstance(result, bulk.Got) and key_of(result.element) == entry.revision):
             current.append(entry)
         elif isinstance(result, bulk.Refusal) and result.code in bulk.GONE:
             gone.append(entry)
@@ -360,11 +360,11 @@ def _unchanged(folder: Folder, entries: Sequence[Entry]) -> tuple[list[Entry], l
     return current, gone, edited
 
 
-def _failed(entry: Entry, answer: soap.Message, verb: str) -> Failed:
-    if answer.code in _CONFLICT:
+def failed(entry: Entry, answer: soap.Message, verb: str) -> Failed:
+    if answer.code in CONFLICT:
         return Stale(f"{name_of(entry)} was edited or removed meanwhile")
     return BadItem(f"{name_of(entry)} cannot be {verb}: {answer.why()}")
 
 
-def _key(element: etree._Element) -> str:
+def key_of(element: etree._Element) -> str:
     return soap.attribute(element, "ItemId", "ChangeKey")

@@ -87,7 +87,8 @@ class FusedState(State):
 class Bench:
     """Two worlds, a state, and runs of the engine over them.
 
-    `keyed`: see `World`. Tags have one place on disk and two on the server. `stamped`: the server's quiet collections are known by their stamps and not listed.
+    `keyed`: see `World`. `stamped`: the server's quiet collections are known by their stamps and not listed. Tags have one place
+    on disk and two on the server.
     """
 
     def __init__(
