@@ -43,26 +43,27 @@ class Bench:
 
 
 def mirror(bench: Bench) -> Iterator[str]:
-    """The comparison: one mailbox, two round trips, the floor and ours."""
-    count = 2000 // bench.share
-    yield from _heading(f"First mirror: {count:,} messages of 36 KB in 17 folders (medians of {bench.repeat})")
-    rows: list[list[str]] = []
-    ours: dict[int, Run] = {}
-    for rtt in (0, 40):
-        with sandbox(f"bulk:{count}x36K/17", rtt_ms=rtt) as server:
-            floor, ours[rtt] = _both(bench, server)
-        messages, size = _told(floor)
-        rows += [
-            [f"floor, {rtt} ms", *table.cost(floor, messages, size)],
-            [f"ews-bridge, {rtt} ms", *table.cost(ours[rtt], messages, size)],
-        ]
-        wall, cpu = ours[rtt].wall / floor.wall, ours[rtt].cpu / floor.cpu
-        rows.append(["ratio", f"{wall:.2f}", "", "", f"{cpu:.2f}", f"{ours[rtt].peak / floor.peak:.2f}", ""])
-        bench.aims.append(aim(f"first mirror at {rtt} ms, wall", "≤ 1.3 × the floor", f"{wall:.2f} ×", met=wall <= 1.3))
-        bench.aims.append(aim(f"first mirror at {rtt} ms, client CPU", "≤ 2 × the floor", f"{cpu:.2f} ×", met=cpu <= 2))
-    slower = ours[40].wall / ours[0].wall
-    bench.aims.append(aim("first mirror, 40 ms against 0 ms", "< 2 ×", f"{slower:.2f} ×", met=slower < 2))
-    yield from table.table(("", *table.COST), rows)
+    """The comparison: two mailboxes, two round trips, the floor and ours. The smaller shows what a run costs before it begins."""
+    for count in (2_000 // bench.share, 10_000 // bench.share):
+        yield from _heading(f"First mirror: {count:,} messages of 36 KB in 17 folders (medians of {bench.repeat})")
+        rows: list[list[str]] = []
+        ours: dict[int, Run] = {}
+        for rtt in (0, 40):
+            with sandbox(f"bulk:{count}x36K/17", rtt_ms=rtt) as server:
+                floor, ours[rtt] = _both(bench, server)
+            messages, size = _told(floor)
+            rows += [
+                [f"floor, {rtt} ms", *table.cost(floor, messages, size)],
+                [f"ews-bridge, {rtt} ms", *table.cost(ours[rtt], messages, size)],
+            ]
+            wall, cpu = ours[rtt].wall / floor.wall, ours[rtt].cpu / floor.cpu
+            rows.append(["ratio", f"{wall:.2f}", "", "", f"{cpu:.2f}", f"{ours[rtt].peak / floor.peak:.2f}", ""])
+            name = f"first mirror of {count:,} at {rtt} ms"
+            bench.aims.append(aim(f"{name}, wall", "≤ 1.3 × the floor", f"{wall:.2f} ×", met=wall <= 1.3))
+            bench.aims.append(aim(f"{name}, client CPU", "≤ 2 × the floor", f"{cpu:.2f} ×", met=cpu <= 2))
+        slower = ours[40].wall / ours[0].wall
+        bench.aims.append(aim(f"first mirror of {count:,}, 40 ms against 0 ms", "< 2 ×", f"{slower:.2f} ×", met=slower < 2))
+        yield from table.table(("", *table.COST), rows)
 
 
 def elsewhere(bench: Bench, server: Server) -> Iterator[str]:
