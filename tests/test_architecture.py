@@ -13,6 +13,8 @@ import pytest
 
 from ews_bridge import config
 from ews_bridge import errors
+from tests.torture.mutants import RULES
+from tests.torture.mutants import Rule
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "ews_bridge"
@@ -237,3 +239,8 @@ def test_nothing_names_the_machine_it_was_written_on() -> None:
         found = private.search(text)
         assert not found, f"{name}: {found.group()}"
         assert str(ROOT) not in text or len(ROOT.parts) < 3, name
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_each_rule_that_is_taken_out_to_test_the_tests_is_there(rule: Rule) -> None:
+    assert (PACKAGE / rule.module).read_text(encoding="utf-8").count(rule.text) == 1

@@ -79,7 +79,7 @@ RULES = (
         "    if edited_local and edited_remote:\n        return [Conflict(row, local, remote)]\n",
         "",
     ),
-    Rule("the local version of a conflict is kept", "batch.py", "        aside(step.row, content)\n", "        pass\n"),
+    Rule("the local version of a conflict is kept", "batch.py", "    aside(step.row, Content(lambda: iter([mine])))\n", ""),
     Rule(
         "an edit that both sides have is no conflict",
         "batch.py",
@@ -213,14 +213,14 @@ RULES = (
     Rule(
         "a cursor comes with its entries",
         "state.py",
-        "            self._observe_entries(side, scan.entries, generation)\n",
+        "            db.executemany(tables.observing(side), [tables.seen_of(entry, generation) for entry in scan.entries])\n",
         "            if scan.cursor:\n"
         "                db.execute('INSERT INTO cursor (side, collection, cursor, generation, sweeping) '\n"
         "                           'VALUES (?, ?, ?, ?, ?) '\n"
         "                           'ON CONFLICT DO UPDATE SET cursor = excluded.cursor',\n"
         "                           (side, collection, scan.cursor, generation, sweeping))\n"
         "        with self._transaction() as db:\n"
-        "            self._observe_entries(side, scan.entries, generation)\n",
+        "            db.executemany(tables.observing(side), [tables.seen_of(entry, generation) for entry in scan.entries])\n",
     ),
     Rule("many deletions are refused", "converge.py", "        places.add((loss.side, loss.collection))\n", "", machine=False),
     Rule(
@@ -263,7 +263,7 @@ RULES = (
     Rule(
         "a draft is replaced as it was listed",
         "exchange/writing.py",
-        "isinstance(current, bulk.Refusal) or _key(current.element) != entry.revision:\n            yield",
+        "isinstance(current, bulk.Refusal) or key_of(current.element) != entry.revision:\n            yield",
         "False:\n            yield",
         machine=False,
     ),
