@@ -12,6 +12,7 @@ from collections import Counter
 from functools import cache
 
 from ews_bridge import headers
+from ews_bridge import names
 from ews_bridge import tables
 from ews_bridge.model import Link
 from ews_bridge.model import Row
@@ -142,25 +143,49 @@ def _adopt_nameless(db: sqlite3.Connection) -> int:
 
 
 def _adopt_folders(db: sqlite3.Connection) -> int:
-    """A new folder on each side whose paths differ in case only: to a server that is one name."""
+    """A new folder on each side whose paths differ in case only: to a server that is one name.
+
+    Or that an IMAP program made here and named in its own way: in modified UTF-7, or a special folder by its usual name.
+    """
     query = """SELECT number, {0}_key FROM item WHERE folder = 1 AND NOT linked AND {0}_here AND NOT {1}_here
                  AND NOT (linked AND local_here AND remote_here) ORDER BY number"""
     there = {key.casefold(): number for number, key in db.execute(query.format("remote", "local"))}
+    left = db.execute(query.format("local", "remote")).fetchall()
+    usual = _usual_names(db)
     joined = 0
-    for number, key in db.execute(query.format("local", "remote")).fetchall():
-        if other := there.pop(key.casefold(), None):
-            _join(db, Side.LOCAL, other, number)
-            joined += 1
+    for named in (str, names.from_imap, lambda key: usual.get(key.casefold(), "")):
+        here, left = left, []
+        for number, key in here:
+            if other := there.pop(named(key).casefold(), None):
+                _join(db, Side.LOCAL, other, number)
+                joined += 1
+            else:
+                left.append((number, key))
     return joined
+
+
+#: What IMAP servers and programs call special folders (RFC 6154 names the roles, nobody the folders), in small letters.
+_USUAL = {
+    "sentitems": ("sent", "sent messages", "sent-mail", "sent items"),
+    "deleteditems": ("trash", "deleted messages", "deleted items"),
+    "junkemail": ("junk", "spam", "junk e-mail", "junk email"),
+    "drafts": ("drafts", "draft"),
+}
+
+
+def _usual_names(db: sqlite3.Connection) -> dict[str, str]:
+    """Usual name → the path of the special folder on this server."""
+    paths = dict(db.execute("SELECT remote_id, remote_key FROM item WHERE folder = 1 AND remote_here"))
+    return {name: paths[ident] for role, ident in specials(db).items() if ident in paths for name in _USUAL.get(role, ())}
 
 
 def _join(db: sqlite3.Connection, side: Side, number: int, donor: int) -> None:
     """Row `number` takes over what `donor` shows on `side`; the donor, which had nothing else, is dropped."""
-    names = [f"{side}_{name}" for name in ("here", "generation", *tables.VIEW)]
-    values = db.execute(f"SELECT {', '.join(names)} FROM item WHERE number = ?", (donor,)).fetchone()
+    fields = [f"{side}_{name}" for name in ("here", "generation", *tables.VIEW)]
+    values = db.execute(f"SELECT {', '.join(fields)} FROM item WHERE number = ?", (donor,)).fetchone()
     db.execute("DELETE FROM item WHERE number = ?", (donor,))
-    db.execute(f"UPDATE item SET {', '.join(f'{n} = ?' for n in names)} WHERE number = ?", (*values, number))
-    if values[names.index(f"{side}_collection")] == 0:  # a folder: what was listed in the donor's collection is in this one now
+    db.execute(f"UPDATE item SET {', '.join(f'{n} = ?' for n in fields)} WHERE number = ?", (*values, number))
+    if values[fields.index(f"{side}_collection")] == 0:  # a folder: what was listed in the donor's collection is in this one now
         db.execute(f"UPDATE item SET {side}_collection = ? WHERE {side}_collection = ? AND {side}_id != ''", (number, donor))
         db.execute("UPDATE cursor SET collection = ? WHERE side = ? AND collection = ?", (number, side, donor))
 
@@ -183,10 +208,15 @@ def twins(db: sqlite3.Connection) -> set[tuple[Side, int]]:
     return found
 
 
+def specials(db: sqlite3.Connection) -> dict[str, str]:
+    """Distinguished name → FolderId, as the server told once."""
+    known = db.execute("SELECT value FROM meta WHERE name = 'special'").fetchone()
+    return dict(json.loads(known[0] if known and known[0] else "{}"))
+
+
 def sent_items(db: sqlite3.Connection) -> int:
     """The number of Sent Items; -1 where it is not known."""
-    known = db.execute("SELECT value FROM meta WHERE name = 'special'").fetchone()
-    ident = json.loads(known[0] if known and known[0] else "{}").get("sentitems", "")
+    ident = specials(db).get("sentitems", "")
     found = db.execute("SELECT number FROM item WHERE folder AND remote_id = ? AND remote_id != ''", (ident,)).fetchone()
     return int(found[0]) if found else -1
 

@@ -193,7 +193,11 @@ def _policy(run: Run, rows: Sequence[Row] = ()) -> Policy:
 def _trees(run: Run) -> list[Failure]:
     """Make the folder trees alike; returns what was in the way."""
     run.progress.phase("listing folders", None)
+    if not run.state.get("special"):  # by which a folder of an IMAP program is recognised
+        run.state.put({"special": json.dumps(run.remote.special())})
     folder_trees.observe(run.state, run.trees)
+    taken = folder_trees.taken_for(run.state)
+    run.report.notes += [f"{here} on disk is {there} on the server, and gets that name" for here, there in taken]
     if special := run.remote.special():
         run.state.put({"special": json.dumps(special)})
     return folder_trees.converge(_folder_job(run), run.report)

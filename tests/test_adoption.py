@@ -219,3 +219,41 @@ def test_authors_are_asked_for_only_where_files_wait_to_be_adopted(server: Runni
     asked.clear()
     user.syncs()
     assert any(b"message:From" in request for request in asked)
+
+
+def test_folders_that_an_imap_program_named_its_own_way_are_the_servers(tmp_path: Path) -> None:
+    """In modified UTF-7, and special ones by their usual names; what is new below them goes where it belongs."""
+    with running(mime="keep", language="de") as server:
+        alice = server.alice
+        user = Inside(tmp_path, server.url)
+        user.configure()
+        reports = alice.create_folder(alice.folder("msgfolderroot"), "R&D/Übersicht")
+        held = {
+            "Sent": [alice.add_mime(alice.folder("sentitems"), message(n), read=True) for n in (1, 2)],
+            "R&-D%2F&ANw-bersicht": [alice.add_mime(reports, message(3), read=True)],
+            "Trash": [],
+        }
+        for path, items in held.items():
+            filled_by("mbsync", user, path, items)
+        for path in ("Sent/2025", "R&-D%2F&ANw-bersicht/2025"):
+            filled_by("mbsync", user, path, [])
+        (user.mail / "Sent/2025/cur/new:2,S").write_bytes(message(9).replace(b"\r\n", b"\n"))
+        before = {child.name for child in alice.folder("msgfolderroot").children}
+        server.reset()
+        ran = user.run("sync")
+        assert (ran.code, ran.err.count("gets that name")) == (0, 3), ran
+        assert done(server) == {"CreateFolder": 2, "CreateItem": 1}
+        assert {child.name for child in alice.folder("msgfolderroot").children} == before
+        assert [child.name for child in (*alice.folder("sentitems").children, *reports.children)] == ["2025", "2025"]
+        assert user.syncs() == "work: nothing new\n"
+        assert not (user.mail / "Sent").exists()
+        assert len(list((user.mail / "Gesendete Elemente/cur").iterdir())) == 2
+        assert len(list((user.mail / "Gesendete Elemente/2025/cur").iterdir())) == 1
+
+
+def test_a_folder_that_is_new_later_is_what_it_is_called(server: Running, user: Inside) -> None:
+    user.configure()
+    user.syncs()
+    filled_by("mbsync", user, "Sent", [])
+    user.syncs()
+    assert "Sent" in {child.name for child in server.alice.folder("msgfolderroot").children}

@@ -474,6 +474,19 @@ def test_a_file_that_was_edited_meanwhile_is_not_replaced(maildir: Maildir) -> N
     assert file.read_bytes() == message(2)
 
 
+def test_of_two_renames_during_a_run_the_servers_stays(server: Running, user: Inside) -> None:
+    """Both give a folder a name, there only after we listed it: the server's is not written over."""
+    folder = server.alice.create_folder(server.alice.folder("msgfolderroot"), "Old")
+    user.syncs()
+    (user.mail / "Old").rename(user.mail / "Mine")
+    acting(server, "SyncFolderHierarchy", lambda: server.alice.rename_folder(folder, "Theirs"))
+    ran = user.run("sync")
+    assert "renamed on the server meanwhile" in ran.err
+    user.syncs()
+    assert folder.name == "Theirs"
+    assert (user.mail / "Theirs/cur").is_dir() and not (user.mail / "Mine").exists()
+
+
 def a_draft(server: Running, user: Inside) -> tuple[Item, Path]:
     item = server.alice.add_mime(server.alice.folder("drafts"), message(1), draft=True)
     user.syncs()

@@ -19,6 +19,7 @@ from lxml import etree
 
 from ews_bridge.errors import AuthError
 from ews_bridge.errors import BadItem
+from ews_bridge.errors import Stale
 from ews_bridge.errors import Unavailable
 from ews_bridge.exchange import asking
 from ews_bridge.exchange import bulk
@@ -183,7 +184,7 @@ class ExchangeTree:
         return made
 
     def move(self, entry: Entry, path: str) -> Entry:
-        """Rename, move, or both. There already: nothing is done."""
+        """Rename, move, or both. There already: nothing is done. Renamed by somebody else since it was listed: `Stale`."""
         paths = self._listed()
         now = next((there for there in paths.values() if there.id == entry.id), None)
         if now is None:
@@ -192,6 +193,9 @@ class ExchangeTree:
             return now
         if entry.id in self._special.values():
             raise BadItem(f"folder {entry.key} belongs to the mailbox and cannot be moved")
+        # Its name alone: a folder above it may just have been moved by us.
+        if now.key.rpartition("/")[2] != entry.key.rpartition("/")[2]:
+            raise Stale(f"folder {entry.key} was renamed on the server meanwhile: it is {now.key}")
         old_parent, _, old = now.key.rpartition("/")
         parent, _, component = path.rpartition("/")
         ident = entry.id

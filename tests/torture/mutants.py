@@ -268,6 +268,13 @@ RULES = (
         machine=False,
     ),
     Rule(
+        "a folder is renamed as it was listed",
+        "exchange/tree.py",
+        'if now.key.rpartition("/")[2] != entry.key.rpartition("/")[2]:',
+        "if False:",
+        machine=False,
+    ),
+    Rule(
         "a tree without marker is not ours",
         "binding.py",
         "    if state.any_linked() and not refill:",
