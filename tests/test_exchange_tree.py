@@ -224,8 +224,9 @@ def test_folders_are_renamed_and_moved_and_that_once(server: Running) -> None:
     tree = tree_of(server)
     tree.create("a")
     b = tree.create("b")
-    assert tree.move(b, "c").key == "c"
-    assert tree.move(b, "a/d").id == b.id
+    c = tree.move(b, "c")
+    assert (c.id, c.key) == (b.id, "c")
+    assert tree.move(c, "a/d").id == b.id
     server.reset()
     assert tree.move(b, "a/d").key == "a/d"
     assert "MoveFolder" not in server.stats()["requests"]
