@@ -140,6 +140,20 @@ class Maildir:
         vanished = tuple(id_ for id_ in before if id_ not in present)
         yield Scan(entries=tuple(fresh), vanished=vanished, cursor="" if editable else json.dumps((*stamp, tagged)), last=True)
 
+    def entry(self, file: str) -> Entry | None:
+        """The message in one file, given as "cur/NAME"; None where there is none."""
+        if isinstance(self._tags, InDatabase):
+            self._tags.refresh(self._tags.revision())
+        try:
+            return self._index.look(id_of(split(os.path.basename(file)).base), file, None, self._collection, self._tags)
+        except FileNotFoundError:
+            return None
+
+    def file(self, entry: Entry) -> str | None:
+        """Where the entry's file is now, as "cur/NAME"."""
+        self._index.refresh()
+        return self._index.locate(entry)
+
     def read(self, entries: Sequence[Entry]) -> Iterator[tuple[Entry, Content | Failed]]:
         since = self._index.ready()
         for entry in entries:

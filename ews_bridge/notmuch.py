@@ -35,7 +35,7 @@ class Notmuch:
         return f"{uuid}:{lastmod}"
 
     def tags(self) -> Mapping[str, frozenset[str]]:
-        """One line of a dump is "+TAG +TAG -- id:MESSAGE-ID", with %XX for what would not be clear (notmuch-dump(1))."""
+        """One line of a dump is "+TAG +TAG -- id:MESSAGE-ID", with %XX in tags for what would not be clear (notmuch-dump(1))."""
         found: dict[str, frozenset[str]] = {}
         for line in self._run("dump", "--format=batch-tag", "--include=tags").splitlines():
             if line.startswith("#"):
@@ -43,7 +43,7 @@ class Notmuch:
             words, separator, ident = line.rpartition("-- id:")
             if separator:
                 tags = frozenset(unquote(word[1:]) for word in words.split(" ") if word.startswith("+"))
-                found[unquote(_unquoted(ident))] = tags
+                found[_unquoted(ident)] = tags
         return found
 
     def write(self, changes: Mapping[str, tuple[frozenset[str], frozenset[str]]]) -> None:
@@ -51,8 +51,8 @@ class Notmuch:
         lines = []
         for key, (added, removed) in changes.items():
             words = [f"+{quote(tag, safe='')}" for tag in sorted(added)] + [f"-{quote(tag, safe='')}" for tag in sorted(removed)]
-            ident = quote(key.strip("<>"), safe="@.-_+=$")
-            lines.append(f"{' '.join(words)} -- id:{ident}\n")
+            ident = key.strip("<>").replace('"', '""')
+            lines.append(f'{" ".join(words)} -- id:"{ident}"\n')
         if lines:
             self._run("tag", "--batch", given="".join(lines))
 

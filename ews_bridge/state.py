@@ -358,11 +358,12 @@ class State:
                 "UPDATE item SET base_local_tags = '', base_remote_tags = '' WHERE base_local_tags || base_remote_tags != ''"
             )
 
-    def tag_names(self) -> frozenset[str]:
-        """The tags that any item has on the server."""
+    def tags(self) -> list[tuple[frozenset[str], int]]:
+        """Which tags items have together, on either side, and how many items have them."""
         with self._lock:
-            texts = self._db.execute("SELECT DISTINCT remote_tags FROM item WHERE remote_tags != ''")
-            return frozenset().union(*(all_tags(tables.tags_of(text)) for (text,) in texts))
+            query = "SELECT local_tags, remote_tags, COUNT(*) FROM item WHERE folder = 0 GROUP BY local_tags, remote_tags"
+            found = self._db.execute(query).fetchall()
+            return [(all_tags(tables.tags_of(mine)) | all_tags(tables.tags_of(theirs)), count) for mine, theirs, count in found]
 
     def any_linked(self) -> bool:
         """Whether any item (not folder) is linked."""

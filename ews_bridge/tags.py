@@ -22,11 +22,12 @@ AUTOMATIC = ("unread", "flagged", "replied", "passed", "draft", "attachment", "s
 @dataclass(frozen=True)
 class Spelling:
     """`names`: a tag's name on the server → its name on disk, each name once. `never`: globs of names on disk; such tags stay
-    where they are, on both sides.
+    where they are, on both sides, and so do those with names of more than `longest` bytes (0: no limit).
     """
 
     names: Mapping[str, str] = field(default_factory=dict)
     never: tuple[str, ...] = ()
+    longest: int = 0
 
     def __post_init__(self) -> None:
         there = {disk: server for server, disk in self.names.items()}
@@ -47,6 +48,7 @@ class Spelling:
         return (
             bool(_UNSPEAKABLE.search(disk))
             or not disk.strip()
+            or 0 < self.longest < len(disk.encode())
             or any(fnmatch.fnmatchcase(disk, pattern) for pattern in self.never)
         )
 

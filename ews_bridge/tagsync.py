@@ -6,6 +6,7 @@ that items had and nobody could name. Where one of these changes, items are list
 
 from __future__ import annotations
 
+import glob
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from dataclasses import field
 
 from ews_bridge import labels
+from ews_bridge import notmuch
 from ews_bridge import tags
 from ews_bridge.config import Account
 from ews_bridge.exchange import akonadi
@@ -64,8 +66,10 @@ def remember(state: State, fact: Memory) -> None:
 
 def spelling(section: TagsSection) -> tags.Spelling:
     """Which tags travel. Of notmuch's, not those that it or its hooks put on messages by themselves."""
-    own = (*tags.AUTOMATIC, *Notmuch().new_tags()) if section.local == "notmuch" else ()
-    return tags.Spelling(section.names, (*section.never, *own))
+    if section.local != "notmuch":
+        return tags.Spelling(section.names, section.never)
+    own = (*tags.AUTOMATIC, *map(glob.escape, Notmuch().new_tags()), "-*")  # it takes none that begins so
+    return tags.Spelling(section.names, (*section.never, *own), longest=notmuch.TAG_MAX)
 
 
 def keeper(account: Account, state: State) -> Keeper | None:
@@ -75,7 +79,7 @@ def keeper(account: Account, state: State) -> Keeper | None:
         return None
     if section.local == "notmuch":
         return InDatabase(Notmuch(), spelling(section))
-    known = state.tag_names() | set(memory(state).names.values()) if section.local == "x-label" else ()
+    known = set(memory(state).names.values()).union(*(names for names, _ in state.tags())) if section.local == "x-label" else ()
     return InHead(_KINDS[section.local], spelling(section), frozenset(known))
 
 
@@ -90,7 +94,7 @@ def tagging(account: Account, state: State, connection: Connection) -> Tagging |
 def prepare(account: Account, state: State, mailbox: Tagging | None, *, write: bool) -> None:
     """Before the listings. `write`: the mailbox's list may be written."""
     before = memory(state)
-    setting = json.dumps(asdict(account.tags), sort_keys=True) if account.tags else ""
+    setting = _setting(account.tags)
     if setting != before.setting:
         for side in Side:
             state.relist(side)
@@ -112,9 +116,17 @@ def prepare(account: Account, state: State, mailbox: Tagging | None, *, write: b
     remember(state, Memory(setting, mailbox.names.by_gid, frozenset(unnamed), renames))
 
 
-def _on_disk(setting: str) -> tuple[object, object]:
+def _setting(section: TagsSection | None) -> str:
+    """What the run is asked for. Of notmuch, also which database it is: another one has not lost what it never had."""
+    if section is None:
+        return ""
+    database = Notmuch().revision().partition(":")[0] if section.local == "notmuch" else ""
+    return json.dumps({**asdict(section), "database": database}, sort_keys=True)
+
+
+def _on_disk(setting: str) -> list[object]:
     told = json.loads(setting or "{}")
-    return told.get("local"), told.get("names")
+    return [told.get(key) for key in ("local", "names", "database")]
 
 
 def finish(state: State, mailbox: Tagging | None) -> None:

@@ -24,7 +24,8 @@ from ews_bridge.sandbox.world import World
 
 SCHEMA_DIR = os.environ.get("EWS_SCHEMA_DIR")
 # The schemas describe this answer without ResponseMessages; servers send it with, and clients look for them there.
-EXEMPT = (m("GetUserConfigurationResponse"),)
+# Of availability the published set has nothing.
+EXEMPT = (m("GetUserConfigurationResponse"), m("GetUserAvailabilityRequest"), m("GetUserAvailabilityResponse"))
 MESSAGE = (
     b"From: Carol <carol@example.org>\r\nTo: Alice <alice@example.test>\r\nSubject: Lunch\r\n"
     b"Date: Mon, 1 Jan 2024 10:00:00 +0100\r\nMessage-ID: <lunch@example.org>\r\n\r\nAt noon?\r\n"

@@ -32,7 +32,7 @@ LAYERS = (
     ("batch", "binding", "folders", "signin", "tagsync"),
     ("apply", "delivery", "limits"),
     ("converge",),
-    ("sync", "overview"),
+    ("sync", "overview", "tagedit"),
     ("cli", "sendmail", "__main__"),
 )
 #: Within a layer only these, each for its reason.

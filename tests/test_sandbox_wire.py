@@ -322,11 +322,15 @@ def _damage(dice: random.Random, request: etree._Element, names: list[str]) -> N
 
 @pytest.mark.skipif(not SCHEMA_DIR, reason="EWS_SCHEMA_DIR is not set: our tables are not compared with the published schemas")
 def test_the_tables_agree_with_the_published_schemas() -> None:
-    schema = etree.XMLSchema(etree.parse(str(Path(str(SCHEMA_DIR), "messages.xsd"))))
+    messages = etree.parse(str(Path(str(SCHEMA_DIR), "messages.xsd")))
+    schema = etree.XMLSchema(messages)
     types = etree.parse(str(Path(str(SCHEMA_DIR), "types.xsd")))
     names = sorted({str(each.get("name")) for each in types.iter("{*}element") if each.get("name")} - set(_LEFT_OUT))
     dice = random.Random(4711)
-    served = list(notation.names(OPERATIONS))
+    published = {
+        str(each.get("name")) for each in etree.parse(str(Path(str(SCHEMA_DIR), "messages.xsd"))).getroot().iter("{*}element")
+    }
+    served = [name for name in notation.names(OPERATIONS) if name in published]
     fitting = damaged = 0
     for _ in range(8_000):
         request = etree.Element(f"{{{M}}}{dice.choice(served)}", nsmap={"m": M, "t": T})

@@ -25,6 +25,7 @@ COMMANDS = {
     "sync": "Bring the mail on the server and on disk together.",
     "status": "What the last sync did, and what is left to do.",
     "folders": "The server's folders, and where each lives on disk.",
+    "tags": "List the tags of messages, and change them.",
     "restore": "Bring back what a sync removed on disk.",
     "sandbox": "Serve an Exchange that fits in memory.",
     "demo": "See it work: a sandbox and a few syncs, in a folder of its own.",

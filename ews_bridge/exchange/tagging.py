@@ -81,14 +81,15 @@ class Tagging:
                 self._write(lambda: [akonadi.new_record(name) for name in self.names.missing(wanted)])
 
     def rename(self, old: str, new: str) -> None:
-        """Give every tag of the list that is called `old` the name `new`; nothing where there is none."""
+        """Give every tag of the list that is called `old` the name `new`; nothing where there is none, or one with that name."""
         with self._lock:
             if "akonadi" not in self.places:
                 return
 
             def records() -> list[akonadi.Record]:
                 listed = self._last.records()
-                gids = [gid for gid, name in self.names.by_gid.items() if name == old]
+                taken = self.names.gid(new) is not None
+                gids = [gid for gid, name in self.names.by_gid.items() if name == old and not taken]
                 return [akonadi.renamed(listed[g], new) if g in listed else akonadi.new_record(new, g) for g in sorted(gids)]
 
             self._write(records)

@@ -9,5 +9,6 @@ It speaks EWS over HTTP as Exchange Server 2019 does, as strictly, and imports n
     operations/                   what each EWS operation does, on the mailboxes of world.py
     seed.py demo.py               what the mailboxes hold at first
 
-Not there: autodiscover, subscriptions and streaming notifications, availability, rules, delegates, export and upload.
+Not there: autodiscover, subscriptions and streaming notifications, suggestions of times to meet, rules, delegates, export
+and upload.
 """

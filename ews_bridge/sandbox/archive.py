@@ -6,29 +6,37 @@ clients can go on where they were.
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import json
 import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
+from . import people
 from .mapi import Bag
 from .mapi import PropertyName
+from .mapi import Value
 from .mapi import format_value
 from .mapi import parse_value
+from .people import OutOfOffice
+from .people import Person
 from .rights import Grant
 from .store import Folder
 from .store import Item
+from .store import Overlay
 from .store import Tombstone
 from .world import Delivery
 from .world import Mailbox
 from .world import World
 
 APPLICATION = 0x45575342  # "EWSB"
-FORMAT = 1
+FORMAT = 2
 TABLES = """
 CREATE TABLE world (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE mailboxes (address TEXT PRIMARY KEY, data TEXT NOT NULL);
@@ -83,6 +91,7 @@ def _write(world: World, database: sqlite3.Connection) -> None:
         "sent": world.sent,
         "grants": sorted([one.user, one.owner, one.path, one.name] for one in world.grants),
         "random": [state[0], list(state[1]), state[2]],
+        "directory": [_pack_person(one) for one in world.directory.values()],
         "deliveries": [[one.sender, list(one.recipients), one.message_id, one.at] for one in world.deliveries],
     }
     database.executemany("INSERT INTO world VALUES (?, ?)", [(key, json.dumps(value)) for key, value in facts.items()])
@@ -93,6 +102,7 @@ def _write(world: World, database: sqlite3.Connection) -> None:
             "display_name": mailbox.display_name,
             "guid": mailbox.guid,
             "epoch": mailbox.epoch,
+            "oof": asdict(mailbox.oof),
             "root": mailbox.root.key,
             "folder_changes": mailbox.folder_changes,
             "folder_tombstones": [
@@ -124,7 +134,38 @@ def _pack_item(item: Item) -> str:
     data["search_key"] = item.search_key.hex()
     data["props"] = _pack(item.props)
     data["declared"] = {name: xml.decode("utf-8") for name, xml in item.declared.items()}
+    data["deleted"] = sorted(item.deleted)
+    data["exceptions"] = [[day, _pack_overlay(one)] for day, one in item.exceptions.items()]
     return json.dumps(data)
+
+
+def _pack_overlay(overlay: Overlay) -> dict[str, object]:
+    return {
+        "props": _pack({name: kept for name, kept in overlay.props.items() if kept is not None}),
+        "no_props": [name for name, kept in overlay.props.items() if kept is None],
+        "declared": {name: xml and xml.decode("utf-8") for name, xml in overlay.declared.items()},
+        "mime": base64.b64encode(overlay.mime).decode("ascii") if overlay.mime is not None else None,
+        "attachment_numbers": overlay.attachment_numbers,
+    }
+
+
+def _unpack_overlay(data: dict[str, Any]) -> Overlay:
+    kept: dict[PropertyName, tuple[str, Value] | None] = {**_unpack(data["props"])}
+    kept |= {name if isinstance(name, int) else (str(name[0]), name[1]): None for name in data["no_props"]}
+    declared = {name: xml and xml.encode("utf-8") for name, xml in data["declared"].items()}
+    mime = base64.b64decode(data["mime"]) if data["mime"] is not None else None
+    return Overlay(kept, declared, mime, tuple(data["attachment_numbers"]))
+
+
+def _pack_person(person: Person) -> dict[str, object]:
+    return asdict(person) | {"photo": person.photo.hex(), "certificate": person.certificate.hex()}
+
+
+def _unpack_person(packed: dict[str, Any]) -> Person:
+    pairs = {name: tuple((key, text) for key, text in packed[name]) for name in ("phones", "postal")}
+    lists = {name: tuple(packed[name]) for name in ("other_addresses", "members")}
+    contents = {name: bytes.fromhex(packed[name]) for name in ("photo", "certificate")}
+    return Person(**packed | pairs | lists | contents)
 
 
 def _pack(bag: Bag) -> list[list[object]]:
@@ -162,11 +203,13 @@ def _read(database: sqlite3.Connection, clock: Callable[[], dt.datetime]) -> Wor
     version, numbers, gauss = facts["random"]
     world.random.setstate((version, tuple(numbers), gauss))
     world.deliveries = [Delivery(sender, tuple(to), message, at) for sender, to, message, at in facts["deliveries"]]
+    people.enter(world, *map(_unpack_person, facts.get("directory", ())))
     for key, text in database.execute("SELECT address, data FROM mailboxes ORDER BY rowid"):
         data = json.loads(text)
         mailbox = Mailbox(world, data["address"], data["password"], data["display_name"], data["guid"])
         world.users[key] = mailbox
         mailbox.epoch = data["epoch"]
+        mailbox.oof = OutOfOffice(**data.get("oof", {}))
         mailbox.folder_changes = [(change, number) for change, number in data["folder_changes"]]
         mailbox.folder_tombstones = {
             number: (Tombstone(arrived, left), inside) for number, arrived, left, inside in data["folder_tombstones"]
@@ -207,7 +250,7 @@ def _read_folders(database: sqlite3.Connection, address: str, mailbox: Mailbox) 
         folder.changes = sorted([(item.change, item.key) for item in folder.items.values()] + gone)
 
 
-def _read_item(mailbox: Mailbox, mime: bytes, data: dict[str, object]) -> Item:
+def _read_item(mailbox: Mailbox, mime: bytes, data: dict[str, Any]) -> Item:
     search_key, props, declared = data["search_key"], data["props"], data["declared"]
     if not isinstance(search_key, str) or not isinstance(props, list) or not isinstance(declared, dict):
         raise ValueError("damaged sandbox data file")
@@ -216,4 +259,6 @@ def _read_item(mailbox: Mailbox, mime: bytes, data: dict[str, object]) -> Item:
         setattr(item, name, data[name])
     item.props = _unpack(props)
     item.declared = {str(name): str(xml).encode("utf-8") for name, xml in declared.items()}
+    item.deleted = set(data["deleted"])
+    item.exceptions = {day: _unpack_overlay(one) for day, one in data["exceptions"]}
     return item

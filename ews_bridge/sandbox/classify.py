@@ -14,6 +14,7 @@ METHODS = {
     b"request": "IPM.Schedule.Meeting.Request",
     b"cancel": "IPM.Schedule.Meeting.Canceled",
     b"reply": "IPM.Schedule.Meeting.Resp.Pos",
+    b"counter": "IPM.Schedule.Meeting.Resp.Tent",
 }
 ANSWERS = {b"declined": "IPM.Schedule.Meeting.Resp.Neg", b"tentative": "IPM.Schedule.Meeting.Resp.Tent"}
 

@@ -14,6 +14,7 @@ from .document import with_header
 from .document import write_document
 from .errors import ItemError
 from .headers import Address
+from .mapi import Value
 from .rendering import render
 from .store import Item
 
@@ -68,6 +69,14 @@ def set_body(item: Item, kind: str, text: str) -> None:
     _reorder(item, document, labels)
 
 
+def _set_plain_body(item: Item, value: Value) -> None:
+    set_body(item, "Text", str(value))
+
+
+# PidTagBody: the body is content, so the property is another way to it.
+properties.COMPUTED[properties.BODY] = properties.Computed("String", plain_text, _set_plain_body)
+
+
 def append_body(item: Item, kind: str, text: str) -> None:
     document = read_document(item.mime)
     if document.html is not None and "</body>" in document.html.lower():
@@ -105,6 +114,11 @@ def attachment(item: Item, number: int) -> Attachment:
         raise ItemError("ErrorItemNotFound")
     index = numbers.index(number)
     return attachment_of(parts[index], index)
+
+
+def attachments(item: Item) -> list[Attachment]:
+    """All attachments of an item."""
+    return [attachment_of(part, index) for index, part in enumerate(item.mailbox.world.outline(item).attachments)]
 
 
 def add_attachment(item: Item, attached: Attachment) -> int:

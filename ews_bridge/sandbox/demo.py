@@ -11,6 +11,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 
+from . import people
 from .world import Folder
 from .world import Mailbox
 from .world import World
@@ -286,10 +287,11 @@ LETTERS = (
 
 
 def fill_demo(world: World, mailbox: Mailbox) -> None:
-    """Put the letters into `mailbox`, and add Bob to write to."""
+    """Put the letters into `mailbox`, add Bob to write to, and people to the directory."""
     address, password, name = BOB
     if address not in world.users:
         world.add_user(address, password, name)
+    people.enter(world, *people.DEMO)
     folders: dict[str, Folder] = {}
     ids: dict[str, tuple[str, str]] = {}  # key -> Message-ID and References
     for number, letter in enumerate(LETTERS):

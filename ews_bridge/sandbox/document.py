@@ -18,12 +18,14 @@ from .mimetree import parse
 TAGS = re.compile(r"<(?:style|script|head)\b.*?</(?:style|script|head)\s*>|<!--.*?-->|<[^>]*>", re.IGNORECASE | re.DOTALL)
 LONG_LINE = re.compile(rb"\n[^\n]{990}")
 BREAKS = re.compile(r"<br\s*/?>|</p\s*>|</div\s*>|</tr\s*>|</h\d\s*>", re.IGNORECASE)
+# Marks the picture of a contact in the content kept here: MIME has no word for PidTagAttachmentContactPhoto.
+PHOTO = "X-Sandbox-Contact-Photo"
 CONTENT_HEADERS = ("content-type", "content-transfer-encoding", "content-disposition", "content-id", "mime-version")
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file, or (`message`) a whole message in `content`."""
+    """A file, or (`message`) a whole message in `content`; `photo`: the picture of a contact."""
 
     name: str
     content_type: str
@@ -32,6 +34,7 @@ class Attachment:
     location: str = ""
     inline: bool = False
     message: bool = False
+    photo: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +43,21 @@ class Outline:
 
     text: Part | None
     html: Part | None
+    calendar: Part | None
     attachments: tuple[Part, ...]
 
 
 @dataclass(slots=True)
 class Document:
-    """A message taken apart; `headers` are those which do not concern the MIME structure."""
+    """A message taken apart; `headers` are those which do not concern the MIME structure.
+
+    `calendar` is what makes it a message of a meeting: the method and the iCalendar text.
+    """
 
     headers: list[Header] = field(default_factory=list)
     text: str | None = None
     html: str | None = None
+    calendar: tuple[str, bytes] | None = None
     attachments: list[Attachment] = field(default_factory=list)
 
 
@@ -58,7 +66,7 @@ def outline(root: Part) -> Outline:
     chosen: dict[str, Part] = {}
     attached: list[Part] = []
     _gather(root, chosen, attached)
-    return Outline(chosen.get("text/plain"), chosen.get("text/html"), tuple(attached))
+    return Outline(chosen.get("text/plain"), chosen.get("text/html"), chosen.get("text/calendar"), tuple(attached))
 
 
 def _gather(part: Part, chosen: dict[str, Part], attached: list[Part]) -> None:
@@ -70,7 +78,8 @@ def _gather(part: Part, chosen: dict[str, Part], attached: list[Part]) -> None:
         _gather(part.children[0], chosen, attached)
         attached.extend(part.children[1:])
         return
-    bodily = part.type in ("text/plain", "text/html") and part.disposition != "attachment" and not part.filename
+    meeting = part.type == "text/calendar" and "method" in part.parameters
+    bodily = (part.type in ("text/plain", "text/html") or meeting) and part.disposition != "attachment" and not part.filename
     if part.type.startswith("multipart/"):
         if part.end > part.body and "text/plain" not in chosen:
             chosen["text/plain"] = part
@@ -91,7 +100,8 @@ def attachment_of(part: Part, number: int) -> Attachment:
     name = part.filename or f"ATT{number + 1:05}{extension.get(part.type, '.dat')}"
     inline = part.disposition == "inline" or (bool(part.content_id) and part.disposition != "attachment")
     location = hdr.decode(hdr.first(part.headers, "Content-Location"))
-    return Attachment(name, part.type, part.content(), part.content_id, location, inline)
+    photo = hdr.first(part.headers, PHOTO) is not None
+    return Attachment(name, part.type, part.content(), part.content_id, location, inline, photo=photo)
 
 
 def read_document(raw: bytes) -> Document:
@@ -103,6 +113,7 @@ def read_document(raw: bytes) -> Document:
         kept,
         found.text.text() if found.text else None,
         found.html.text() if found.html else None,
+        (found.calendar.parameters["method"], found.calendar.content()) if found.calendar else None,
         [attachment_of(part, number) for number, part in enumerate(found.attachments)],
     )
 
@@ -133,6 +144,10 @@ def _body_of(document: Document) -> tuple[list[Header], bytes]:
         bodies.append(_text_part("plain", document.text or ""))
     if document.html is not None:
         bodies.append(_text_part("html", document.html))
+    if document.calendar is not None:
+        method, content = document.calendar
+        kind = f'text/calendar; charset="utf-8"; method={method}'.encode("ascii", "replace")
+        bodies.append(([("Content-Type", kind), ("Content-Transfer-Encoding", b"base64")], base64_lines(content)))
     result = bodies[0] if len(bodies) == 1 else _multipart("alternative", bodies)
     inline = [one for one in document.attachments if one.inline and one.content_id and document.html is not None]
     others = [one for one in document.attachments if one not in inline]
@@ -167,6 +182,8 @@ def _attachment_part(attachment: Attachment) -> tuple[list[Header], bytes]:
         headers.append(("Content-ID", b"<" + attachment.content_id.encode("utf-8", "replace") + b">"))
     if attachment.location:
         headers.append(("Content-Location", hdr.encode(attachment.location)))
+    if attachment.photo:
+        headers.append((PHOTO, b"1"))
     return [*headers, ("Content-Transfer-Encoding", b"base64")], base64_lines(attachment.content)
 
 

@@ -27,6 +27,17 @@ POST = _names("ConversationIndex ConversationTopic From InternetMessageId IsRead
 MEETING = _names(
     "AssociatedCalendarItemId IsDelegated IsOutOfDate HasBeenProcessed ResponseType UID RecurrenceId DateTimeStamp IsOrganizer"
 )
+REQUEST = _names(
+    "MeetingRequestType IntendedFreeBusyStatus Start End OriginalStart IsAllDayEvent LegacyFreeBusyStatus Location When "
+    "IsMeeting IsCancelled IsRecurring MeetingRequestWasSent CalendarItemType MyResponseType Organizer "
+    "RequiredAttendees OptionalAttendees Resources ConflictingMeetingCount AdjacentMeetingCount ConflictingMeetings "
+    "AdjacentMeetings Duration TimeZone AppointmentReplyTime AppointmentSequenceNumber AppointmentState Recurrence "
+    "FirstOccurrence LastOccurrence ModifiedOccurrences DeletedOccurrences MeetingTimeZone StartTimeZone EndTimeZone "
+    "ConferenceType AllowNewTimeProposal IsOnlineMeeting MeetingWorkspaceUrl NetShowUrl EnhancedLocation "
+    "ChangeHighlights StartWallClock EndWallClock StartTimeZoneId EndTimeZoneId"
+)
+RESPONSE = _names("Start End Location Recurrence CalendarItemType ProposedStart ProposedEnd EnhancedLocation")
+CANCELLATION = _names("Start End Location Recurrence CalendarItemType EnhancedLocation")
 CALENDAR = _names(
     "UID RecurrenceId DateTimeStamp Start End OriginalStart IsAllDayEvent LegacyFreeBusyStatus Location When "
     "IsMeeting IsCancelled IsRecurring MeetingRequestWasSent IsResponseRequested CalendarItemType MyResponseType "
@@ -57,9 +68,9 @@ ORDERS: dict[str, tuple[str, ...]] = {
     "Message": (*ITEM, *MESSAGE),
     "PostItem": (*ITEM, *POST),
     "MeetingMessage": (*ITEM, *MESSAGE, *MEETING),
-    "MeetingRequest": (*ITEM, *MESSAGE, *MEETING),
-    "MeetingResponse": (*ITEM, *MESSAGE, *MEETING),
-    "MeetingCancellation": (*ITEM, *MESSAGE, *MEETING),
+    "MeetingRequest": (*ITEM, *MESSAGE, *MEETING, *REQUEST),
+    "MeetingResponse": (*ITEM, *MESSAGE, *MEETING, *RESPONSE),
+    "MeetingCancellation": (*ITEM, *MESSAGE, *MEETING, *CANCELLATION),
     "CalendarItem": (*ITEM, *CALENDAR),
     "Contact": (*ITEM, *CONTACT),
     "Task": (*ITEM, *TASK),
@@ -67,12 +78,12 @@ ORDERS: dict[str, tuple[str, ...]] = {
 }
 PLACES_OF = {kind: {name: place for place, name in enumerate(order)} for kind, order in ORDERS.items()}
 
-# Elements whose content is kept as the client wrote it: there is no calendar, contact or task logic here.
+# Elements whose content is kept as the client wrote it, of the kinds that are no messages.
 DECLARED: dict[str, frozenset[str]] = {
-    "CalendarItem": frozenset(CALENDAR),
-    "Contact": frozenset(CONTACT),
-    "Task": frozenset(TASK),
-    "DistributionList": frozenset(LIST),
+    "CalendarItem": frozenset(),
+    "Contact": frozenset(),
+    "Task": frozenset(),
+    "DistributionList": frozenset(),
 }
 DEFAULT_CLASS = {
     "Message": "IPM.Note",

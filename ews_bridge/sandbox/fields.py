@@ -18,6 +18,7 @@ from .mapi import Value
 from .mapi import format_time
 from .mapi import parse_value
 from .markup import Element
+from .markup import children
 from .markup import put
 from .markup import t
 from .markup import text_of
@@ -32,7 +33,7 @@ class Field:
     """One element of an item.  Without `assign` it is read-only, without `remove` it cannot be deleted.
 
     `prop` and `type` tie it to a MAPI property, through which it is also searched and sorted; `listed` is false for
-    what FindItem and SyncFolderItems do not return.
+    what FindItem and SyncFolderItems do not return; what is set only `at_creation` is changed by its entries.
     """
 
     uri: str
@@ -44,12 +45,14 @@ class Field:
     type: str = "String"
     listed: bool = True
     parse: Callable[[str], Value] | None = None
+    at_creation: bool = False
+    append: Assign | None = None
 
 
 BRIEF = 255
 
 
-def _simple(uri: str, name: str, prop: PropertyName, kind: str, *, writable: bool = True, removable: bool = True) -> Field:
+def simple(uri: str, name: str, prop: PropertyName, kind: str, *, writable: bool = True, removable: bool = True) -> Field:
     """A field whose text is the text of a property."""
     tag = t(name)
 
@@ -79,7 +82,7 @@ def _text(kind: str, value: Value, look: Look) -> str:
     return text[:BRIEF] if look.brief and len(text) > BRIEF else text
 
 
-def _choice(uri: str, name: str, prop: PropertyName, names: tuple[str, ...]) -> Field:
+def choice(uri: str, name: str, prop: PropertyName, names: tuple[str, ...]) -> Field:
     """A field whose words stand for the numbers of a property."""
     tag = t(name)
 
@@ -98,7 +101,24 @@ def _choice(uri: str, name: str, prop: PropertyName, names: tuple[str, ...]) -> 
     return Field(uri, name, show, assign, lambda item: properties.erase(item, prop), prop, "Integer", parse=parse)
 
 
-def _shown(uri: str, name: str, text: Callable[[Item], str | None], *, listed: bool = True) -> Field:
+def strings(uri: str, name: str, prop: PropertyName) -> Field:
+    """A field of several texts; an empty list is none."""
+    tag = t(name)
+
+    def show(item: Item, parent: Element, look: Look) -> None:
+        value = properties.read(item, prop, "StringArray")
+        if isinstance(value, list) and value:
+            element = put(parent, tag)
+            for one in value:
+                put(element, t("String"), str(one))
+
+    def assign(item: Item, element: Element) -> None:
+        properties.write(item, prop, "StringArray", [text_of(child) for child in children(element)])
+
+    return Field(uri, name, show, assign, lambda item: properties.erase(item, prop), prop, "StringArray")
+
+
+def shown(uri: str, name: str, text: Callable[[Item], str | None], *, listed: bool = True) -> Field:
     """A read-only field whose text is computed."""
     tag = t(name)
 
@@ -152,16 +172,16 @@ FIELDS: tuple[Field, ...] = (
     Field("item:MimeContent", "MimeContent", parts.show_mime, parts.assign_mime, listed=False),
     Field("item:ItemId", "ItemId", parts.show_id),
     Field("item:ParentFolderId", "ParentFolderId", parts.show_parent),
-    _simple("item:ItemClass", "ItemClass", properties.ITEM_CLASS, "String", removable=False),
+    simple("item:ItemClass", "ItemClass", properties.ITEM_CLASS, "String", removable=False),
     Field(
         "item:Subject",
         "Subject",
-        _simple("item:Subject", "Subject", properties.SUBJECT, "String").show,
+        simple("item:Subject", "Subject", properties.SUBJECT, "String").show,
         parts.assign_subject,
         lambda item: properties.erase(item, properties.SUBJECT),
         properties.SUBJECT,
     ),
-    _choice("item:Sensitivity", "Sensitivity", properties.SENSITIVITY, ("Normal", "Personal", "Private", "Confidential")),
+    choice("item:Sensitivity", "Sensitivity", properties.SENSITIVITY, ("Normal", "Personal", "Private", "Confidential")),
     Field(
         "item:Body",
         "Body",
@@ -171,8 +191,8 @@ FIELDS: tuple[Field, ...] = (
         listed=False,
     ),
     Field("item:Attachments", "Attachments", parts.show_attachments, listed=False),
-    _simple("item:DateTimeReceived", "DateTimeReceived", properties.DELIVERY_TIME, "SystemTime", writable=False),
-    _simple("item:Size", "Size", properties.SIZE, "Integer", writable=False),
+    simple("item:DateTimeReceived", "DateTimeReceived", properties.DELIVERY_TIME, "SystemTime", writable=False),
+    simple("item:Size", "Size", properties.SIZE, "Integer", writable=False),
     Field(
         "item:Categories",
         "Categories",
@@ -182,24 +202,24 @@ FIELDS: tuple[Field, ...] = (
         KEYWORDS,
         "StringArray",
     ),
-    _choice("item:Importance", "Importance", properties.IMPORTANCE, ("Low", "Normal", "High")),
-    _simple("item:InReplyTo", "InReplyTo", properties.IN_REPLY_TO, "String"),
-    _shown("item:IsSubmitted", "IsSubmitted", lambda item: "false"),
-    _shown("item:IsDraft", "IsDraft", lambda item: "true" if item.draft else "false"),
-    _shown("item:IsFromMe", "IsFromMe", parts.from_me),
-    _shown("item:IsResend", "IsResend", lambda item: "false"),
-    _shown("item:IsUnmodified", "IsUnmodified", _flag_bit(2)),
+    choice("item:Importance", "Importance", properties.IMPORTANCE, ("Low", "Normal", "High")),
+    simple("item:InReplyTo", "InReplyTo", properties.IN_REPLY_TO, "String"),
+    shown("item:IsSubmitted", "IsSubmitted", lambda item: "false"),
+    shown("item:IsDraft", "IsDraft", lambda item: "true" if item.draft else "false"),
+    shown("item:IsFromMe", "IsFromMe", parts.from_me),
+    shown("item:IsResend", "IsResend", lambda item: "false"),
+    shown("item:IsUnmodified", "IsUnmodified", _flag_bit(2)),
     Field("item:InternetMessageHeaders", "InternetMessageHeaders", parts.show_headers, listed=False),
-    _simple("item:DateTimeSent", "DateTimeSent", properties.SUBMIT_TIME, "SystemTime", writable=False),
-    _simple("item:DateTimeCreated", "DateTimeCreated", properties.CREATED, "SystemTime", writable=False),
+    simple("item:DateTimeSent", "DateTimeSent", properties.SUBMIT_TIME, "SystemTime", writable=False),
+    simple("item:DateTimeCreated", "DateTimeCreated", properties.CREATED, "SystemTime", writable=False),
     Field("item:ResponseObjects", "ResponseObjects", parts.show_responses, listed=False),
-    _simple("item:ReminderDueBy", "ReminderDueBy", (COMMON, 0x8502), "SystemTime"),
-    _simple("item:ReminderIsSet", "ReminderIsSet", (COMMON, 0x8503), "Boolean"),
-    _simple("item:ReminderNextTime", "ReminderNextTime", (COMMON, 0x8560), "SystemTime"),
-    _simple("item:ReminderMinutesBeforeStart", "ReminderMinutesBeforeStart", (COMMON, 0x8501), "Integer"),
-    _simple("item:DisplayCc", "DisplayCc", 0x0E03, "String", writable=False),
-    _simple("item:DisplayTo", "DisplayTo", 0x0E04, "String", writable=False),
-    _simple("item:HasAttachments", "HasAttachments", properties.HAS_ATTACHMENTS, "Boolean", writable=False),
+    simple("item:ReminderDueBy", "ReminderDueBy", (COMMON, 0x8502), "SystemTime"),
+    simple("item:ReminderIsSet", "ReminderIsSet", (COMMON, 0x8503), "Boolean"),
+    simple("item:ReminderNextTime", "ReminderNextTime", (COMMON, 0x8560), "SystemTime"),
+    simple("item:ReminderMinutesBeforeStart", "ReminderMinutesBeforeStart", (COMMON, 0x8501), "Integer"),
+    simple("item:DisplayCc", "DisplayCc", 0x0E03, "String", writable=False),
+    simple("item:DisplayTo", "DisplayTo", 0x0E04, "String", writable=False),
+    simple("item:HasAttachments", "HasAttachments", properties.HAS_ATTACHMENTS, "Boolean", writable=False),
     Field(
         "item:Culture",
         "Culture",
@@ -208,43 +228,40 @@ FIELDS: tuple[Field, ...] = (
         lambda item: properties.erase(item, parts.CULTURE),
     ),
     Field("item:EffectiveRights", "EffectiveRights", parts.show_rights),
-    _simple("item:LastModifiedName", "LastModifiedName", 0x3FFA, "String", writable=False),
-    _simple("item:LastModifiedTime", "LastModifiedTime", properties.MODIFIED, "SystemTime", writable=False),
-    _shown("item:IsAssociated", "IsAssociated", lambda item: "false"),
-    _shown("item:WebClientReadFormQueryString", "WebClientReadFormQueryString", _web_link),
-    _shown("item:WebClientEditFormQueryString", "WebClientEditFormQueryString", lambda item: None),
+    simple("item:LastModifiedName", "LastModifiedName", 0x3FFA, "String", writable=False),
+    simple("item:LastModifiedTime", "LastModifiedTime", properties.MODIFIED, "SystemTime", writable=False),
+    shown("item:IsAssociated", "IsAssociated", lambda item: "false"),
+    shown("item:WebClientReadFormQueryString", "WebClientReadFormQueryString", _web_link),
+    shown("item:WebClientEditFormQueryString", "WebClientEditFormQueryString", lambda item: None),
     Field("item:ConversationId", "ConversationId", parts.show_conversation),
     Field("item:UniqueBody", "UniqueBody", parts.show_unique_body, listed=False),
     Field("item:Flag", "Flag", parts.show_flag, parts.assign_flag, parts.remove_flag, properties.FLAG_STATUS, "Integer"),
-    _simple("item:StoreEntryId", "StoreEntryId", 0x0FFB, "Binary"),
-    _simple("item:InstanceKey", "InstanceKey", 0x0FF6, "Binary", writable=False),
-    _shown("item:Preview", "Preview", content.preview),
-    _shown("item:IsClutter", "IsClutter", lambda item: "false"),
-    _shown("item:BlockStatus", "BlockStatus", lambda item: "false", listed=False),
-    _shown("item:HasBlockedImages", "HasBlockedImages", lambda item: "false", listed=False),
+    simple("item:StoreEntryId", "StoreEntryId", 0x0FFB, "Binary"),
+    simple("item:InstanceKey", "InstanceKey", 0x0FF6, "Binary", writable=False),
+    shown("item:Preview", "Preview", content.preview),
+    shown("item:IsClutter", "IsClutter", lambda item: "false"),
+    shown("item:BlockStatus", "BlockStatus", lambda item: "false", listed=False),
+    shown("item:HasBlockedImages", "HasBlockedImages", lambda item: "false", listed=False),
     Field("item:TextBody", "TextBody", parts.show_text_body, listed=False),
     Field("item:IconIndex", "IconIndex", parts.show_icon, prop=properties.ICON, type="Integer"),
     _recipients("message:Sender", "Sender", "Sender", _envelope("sender"), single=True),
     _recipients("message:ToRecipients", "ToRecipients", "To", _envelope("to"), single=False),
     _recipients("message:CcRecipients", "CcRecipients", "Cc", _envelope("cc"), single=False),
     _recipients("message:BccRecipients", "BccRecipients", "Bcc", _envelope("bcc"), single=False),
-    _simple("message:IsReadReceiptRequested", "IsReadReceiptRequested", properties.READ_RECEIPT, "Boolean"),
-    _simple("message:IsDeliveryReceiptRequested", "IsDeliveryReceiptRequested", properties.DELIVERY_RECEIPT, "Boolean"),
-    _simple("message:ConversationIndex", "ConversationIndex", properties.CONVERSATION_INDEX, "Binary"),
-    _simple("message:ConversationTopic", "ConversationTopic", properties.TOPIC, "String"),
+    simple("message:IsReadReceiptRequested", "IsReadReceiptRequested", properties.READ_RECEIPT, "Boolean"),
+    simple("message:IsDeliveryReceiptRequested", "IsDeliveryReceiptRequested", properties.DELIVERY_RECEIPT, "Boolean"),
+    simple("message:ConversationIndex", "ConversationIndex", properties.CONVERSATION_INDEX, "Binary"),
+    simple("message:ConversationTopic", "ConversationTopic", properties.TOPIC, "String"),
     _recipients("message:From", "From", "From", _envelope("author"), single=True),
-    _simple("message:InternetMessageId", "InternetMessageId", properties.MESSAGE_ID, "String"),
-    _simple("message:IsRead", "IsRead", properties.READ, "Boolean", removable=False),
-    _simple("message:IsResponseRequested", "IsResponseRequested", 0x0063, "Boolean"),
-    _simple("message:References", "References", properties.REFERENCES, "String"),
+    simple("message:InternetMessageId", "InternetMessageId", properties.MESSAGE_ID, "String"),
+    simple("message:IsRead", "IsRead", properties.READ, "Boolean", removable=False),
+    simple("message:IsResponseRequested", "IsResponseRequested", 0x0063, "Boolean"),
+    simple("message:References", "References", properties.REFERENCES, "String"),
     _recipients("message:ReplyTo", "ReplyTo", "Reply-To", _envelope("reply_to"), single=False),
     Field("message:ReceivedBy", "ReceivedBy", parts.show_received_by("ReceivedBy")),
     Field("message:ReceivedRepresenting", "ReceivedRepresenting", parts.show_received_by("ReceivedRepresenting")),
-    _shown("postitem:PostedTime", "PostedTime", lambda item: format_time(properties.sent_time(item))),
-    _shown("meeting:IsDelegated", "IsDelegated", lambda item: "false"),
-    _shown("meeting:IsOutOfDate", "IsOutOfDate", lambda item: "false"),
-    _shown("meeting:HasBeenProcessed", "HasBeenProcessed", lambda item: "false"),
-    _shown("meeting:ResponseType", "ResponseType", lambda item: "NoResponseReceived"),
+    shown("postitem:PostedTime", "PostedTime", lambda item: format_time(properties.sent_time(item))),
+    shown("meeting:IsDelegated", "IsDelegated", lambda item: "false"),
 )
 BY_URI = {one.uri: one for one in FIELDS}
 BY_NAME = {one.name: one for one in FIELDS}

@@ -22,12 +22,16 @@ FORMATS = ("EwsId", "EwsLegacyId", "EntryId", "HexEntryId", "StoreId", "OwaId")
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What an id names: a folder, an item in a folder, or an attachment of an item."""
+    """What an id names: a folder, an item in a folder, an occurrence of a series, or an attachment of any of these.
+
+    An occurrence is known by the ordinal of the day it was meant for.
+    """
 
     mailbox: str
     folder: int
     item: int | None = None
     attachment: int | None = None
+    occurrence: int | None = None
 
 
 def counter(number: int) -> bytes:
@@ -42,9 +46,11 @@ def entry_id(replica: bytes, folder: int, item: int | None = None) -> bytes:
     return bytes(4) + PROVIDER + b"\x07\x00" + replica + counter(folder) + replica + counter(item)
 
 
-def ews_id(mailbox: str, entry: bytes, attachment: int | None = None) -> str:
+def ews_id(mailbox: str, entry: bytes, attachment: int | None = None, occurrence: int | None = None) -> str:
     """The id on the wire for an entry id in the mailbox whose GUID is the 36-character string `mailbox`."""
     head = b"\x00\x03\x24\x00" + mailbox.encode("ascii") + b"\x00" + struct.pack("<H", len(entry)) + entry
+    if occurrence is not None:
+        head += b"\x02" + struct.pack("<H", 4) + occurrence.to_bytes(4, "big")
     if attachment is not None:
         head += b"\x01" + struct.pack("<H", 16) + attachment.to_bytes(16, "big")
     return base64.b64encode(head).decode("ascii")
@@ -63,13 +69,16 @@ def parse_ews_id(text: str) -> Reference:
         raise ItemError("ErrorInvalidIdMalformed")
     length = int.from_bytes(data[41:43], "little")
     rest = data[43 + length :]
-    attachment = None
+    occurrence = attachment = None
+    if len(rest) >= 7 and rest[:3] == b"\x02\x04\x00":
+        occurrence = int.from_bytes(rest[3:7], "big")
+        rest = rest[7:]
     if rest:
         if len(rest) != 19 or rest[:3] != b"\x01\x10\x00":
             raise ItemError("ErrorInvalidIdMalformed")
         attachment = int.from_bytes(rest[3:], "big")
     folder, item = parse_entry_id(data[43 : 43 + length])
-    return Reference(mailbox, folder, item, attachment)
+    return Reference(mailbox, folder, item, attachment, occurrence)
 
 
 def parse_entry_id(entry: bytes) -> tuple[int, int | None]:

@@ -67,9 +67,14 @@ def mailboxes(element: Element) -> list[Address]:
 
 
 def show_mime(item: Item, parent: Element, look: Look) -> None:
+    put_mime(parent, content.mime_of(item))
+
+
+def put_mime(parent: Element, mime: bytes) -> None:
+    """Append a t:MimeContent."""
     element = put(parent, t("MimeContent"))
     element.set("CharacterSet", "UTF-8")
-    element.text = pybase64.b64encode(content.mime_of(item))  # ASCII bytes, which lxml takes as text
+    element.text = pybase64.b64encode(mime)  # ASCII bytes, which lxml takes as text
 
 
 def show_id(item: Item, parent: Element, look: Look) -> None:
@@ -128,13 +133,13 @@ def show_attachment(parent: Element, item: Item, number: int, *, full: bool) -> 
         put(element, t("LastModifiedTime"), format_time(item.modified))
         put(element, t("IsInline"), "true" if found.inline else "false")
         if not found.message:
-            put(element, t("IsContactPhoto"), "false")
+            put(element, t("IsContactPhoto"), "true" if found.photo else "false")
     return element
 
 
 def attachment_id(item: Item, number: int) -> str:
     folder = item.folder.key if item.folder else 0
-    return ids.ews_id(item.mailbox.guid, ids.entry_id(item.mailbox.replica, folder, item.key), number)
+    return ids.ews_id(item.mailbox.guid, ids.entry_id(item.mailbox.replica, folder, item.key), number, item.occurrence or None)
 
 
 def show_attachments(item: Item, parent: Element, look: Look) -> None:
@@ -227,11 +232,18 @@ def remove_flag(item: Item) -> None:
         properties.erase(item, prop)
 
 
+MAIL_RESPONSES = ("ReplyToItem", "ReplyAllToItem", "ForwardItem")
+
+
 def show_responses(item: Item, parent: Element, look: Look) -> None:
-    if item.draft or item.kind not in ("Message", "MeetingRequest"):
-        return
+    if not item.draft and item.kind == "":
+        put_responses(parent, MAIL_RESPONSES)
+
+
+def put_responses(parent: Element, names: tuple[str, ...]) -> None:
+    """Append t:ResponseObjects: what may be answered to an item."""
     element = put(parent, t("ResponseObjects"))
-    for name in ("ReplyToItem", "ReplyAllToItem", "ForwardItem"):
+    for name in names:
         put(element, t(name))
 
 

@@ -122,3 +122,13 @@ NAMES = {
 def name_of(place: Place, language: str) -> str:
     """The display name in the mailbox's language; English if there is no other."""
     return NAMES.get(language, {}).get(place.id, place.name)
+
+
+_COLOURS = (("Blue", 7), ("Green", 4), ("Orange", 1), ("Purple", 8), ("Red", 0), ("Yellow", 3))
+
+#: The categories of a new mailbox (MS-OXOCFG 2.2.5.2): name and colour.
+CATEGORIES = (
+    '<?xml version="1.0"?><categories default="Red Category" xmlns="CategoryList.xsd">'
+    + "".join(f'<category name="{name} Category" color="{colour}"/>' for name, colour in _COLOURS)
+    + "</categories>"
+)

@@ -45,6 +45,7 @@ SIZE = 0x0E08
 HAS_ATTACHMENTS = 0x0E1B
 IMAP_UID = 0x0E23
 READ = 0x0E69
+BODY = 0x1000
 MESSAGE_ID = 0x1035
 REFERENCES = 0x1039
 IN_REPLY_TO = 0x1042
@@ -104,6 +105,9 @@ def write(item: Item, name: PropertyName, kind: str, value: Value) -> None:
 def erase(item: Item, name: PropertyName) -> None:
     """Remove a property; ErrorInvalidPropertyDelete for those an item cannot be without."""
     computed = COMPUTED.get(name)
+    if name == BODY and computed is not None and computed.set is not None:
+        computed.set(item, "")
+        return
     if computed is not None and computed.set is not keep:
         raise ItemError("ErrorInvalidPropertyDelete")
     if name in BLANKS:
@@ -300,6 +304,12 @@ def _first_address(addresses: tuple[Address, ...]) -> str | None:
     return addresses[0].address if addresses else None
 
 
+def _subject(item: Item) -> str:
+    """The subject; of a contact or a list without one, its name (MS-OXOCNTC 2.2.1.1)."""
+    name = text(item, 0x3001) if item.kind in ("Contact", "DistributionList") else ""
+    return envelope(item).subject or name
+
+
 def _icon(item: Item) -> int:
     return 256 if item.read else -1
 
@@ -314,7 +324,7 @@ COMPUTED: dict[PropertyName, Computed] = {
     DELIVERY_RECEIPT: Computed("Boolean", lambda item: envelope(item).delivery_receipt, keep),
     READ_RECEIPT: Computed("Boolean", lambda item: bool(envelope(item).receipt_to), keep),
     SENSITIVITY: Computed("Integer", lambda item: envelope(item).sensitivity, keep),
-    SUBJECT: Computed("String", lambda item: envelope(item).subject, keep),
+    SUBJECT: Computed("String", _subject, keep),
     SUBMIT_TIME: Computed("SystemTime", sent_time, keep),
     SENT_FOR_NAME: Computed("String", lambda item: _first_name(envelope(item).author), keep),
     0x0065: Computed("String", lambda item: _first_address(envelope(item).author), keep),

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from . import content
-from . import fields
 from . import folder_properties
 from . import headers as hdr
+from . import kinds
 from . import properties
+from .dictionaries import entry_of
 from .errors import ItemError
 from .mapi import Value
 from .mapi import parse_value
@@ -105,7 +106,7 @@ class FolderFilter:
 
     def __init__(self, restriction: Element | None) -> None:
         inner = children(restriction)
-        self._test = _expression(inner[0], _folder_getter) if inner else None
+        self._test = expression(inner[0], _folder_getter) if inner else None
 
     def __call__(self, folder: Folder) -> bool:
         return self._test is None or self._test(folder)
@@ -114,19 +115,20 @@ class FolderFilter:
 def restriction(element: Element | None) -> Test[Item] | None:
     """A Restriction of FindItem as a test; None if there is none.  ItemError for what cannot be searched."""
     inner = children(element)
-    return _expression(inner[0], _item_getter) if inner else None
+    return expression(inner[0], _item_getter) if inner else None
 
 
-def _expression(element: Element, getter: Callable[[Element], tuple[Getter[Any_], Parser]]) -> Test[Any_]:
+def expression(element: Element, getter: Callable[[Element], tuple[Getter[Any_], Parser]]) -> Test[Any_]:
+    """A search expression as a test of whatever `getter` knows the properties of."""
     name = local(element)
     parts = children(element)
     if name in ("And", "Or"):
-        tests = [_expression(part, getter) for part in parts]
+        tests = [expression(part, getter) for part in parts]
         if name == "And":
             return lambda one: all(test(one) for test in tests)
         return lambda one: any(test(one) for test in tests)
     if name == "Not":
-        inner = _expression(parts[0], getter)
+        inner = expression(parts[0], getter)
         return lambda one: not inner(one)
     get, parse = getter(parts[0])
     if name == "Exists":
@@ -268,6 +270,9 @@ def _item_getter(path: Element) -> tuple[Getter[Item], Parser]:
         found = path_of(path)
         kind = found.type.removesuffix("Array")
         return lambda item: properties.read(item, found.name, found.type), lambda text: parse_value(kind, [text])
+    if local(path) == "IndexedFieldURI" and path.get("FieldURI") != "item:InternetMessageHeader":
+        entry = entry_of(path)
+        return lambda item: properties.read(item, entry.prop, "String"), lambda text: text
     if local(path) == "IndexedFieldURI":
         name = path.get("FieldIndex") or ""
         return lambda item: hdr.decode(hdr.first(hdr.split_message(item.mime)[0], name)), lambda text: text
@@ -275,7 +280,7 @@ def _item_getter(path: Element) -> tuple[Getter[Item], Parser]:
     if uri in SPECIAL:
         is_bool = uri in ("item:IsDraft", "item:IsRead")
         return SPECIAL[uri], lambda text: parse_value("Boolean" if is_bool else "String", [text])
-    field = fields.BY_URI.get(uri)
+    field = kinds.BY_URI.get(uri)
     if field is None and uri.partition(":")[2]:
         declared = uri.partition(":")[2]
         return lambda item: _declared_text(item, declared), lambda text: text

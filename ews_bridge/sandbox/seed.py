@@ -1,4 +1,4 @@
-"""What a sandbox begins with: the demo mailbox, nothing, a folder of mail files, or any number of made-up messages.
+"""What a sandbox begins with: the demo mailbox, nothing, a folder of mail files (and of cards and tasks), or made-up messages.
 
 The same seed gives the same mailbox, in the same order. It only ever adds.
 """
@@ -14,9 +14,13 @@ from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
+from . import vcards
+from . import vtodos
 from .demo import MONDAY
 from .demo import fill_demo
 from .demo import subfolder
+from .seed_calendar import load_calendars
+from .store import Item
 from .world import Folder
 from .world import Mailbox
 from .world import World
@@ -74,6 +78,7 @@ def fill(world: World, mailbox: Mailbox, seed: str) -> None:
             bulk(mailbox, subfolder(mailbox, top, f"Folder {number:04d}"), share, size)
     elif seed and Path(seed).is_dir():
         load_tree(mailbox, Path(seed))
+        load_calendars(mailbox, Path(seed))
     else:
         raise ValueError(f"no such seed: {seed!r} (demo, empty, bulk:COUNT[xSIZE][/FOLDERS], or a folder)")
 
@@ -83,8 +88,11 @@ def load_tree(mailbox: Mailbox, root: Path) -> None:
 
     A directory is a folder beside the Inbox; one that is named like a well-known folder is that folder, and what lies
     directly in `root` goes to the Inbox. In a Maildir (a directory with cur/) the time received is the file's time and
-    what lies in new/ or has no S is unread; elsewhere it is the Date header's. Files named *.ics, *.vcf or with a
-    leading dot are left alone.
+    what lies in new/ or has no S is unread; elsewhere it is the Date header's. Files with a leading dot are left alone.
+
+    Files named *.vcf become contacts and lists, the tasks in files named *.ics tasks: those of `root` and of a directory
+    that is named like the well-known folder in this folder, others in a folder of the directory's name within it. The
+    events in files named *.ics: see `load_calendars`.
     """
     known: dict[tuple[str, ...], Folder] = {(): mailbox.folder("msgfolderroot")}
     for path, names, in_maildir in _mail_files(root):
@@ -101,6 +109,32 @@ def load_tree(mailbox: Mailbox, root: Path) -> None:
             draft="D" in flags,
             received=_modified(path) if in_maildir else _date(mime) or _modified(path),
         )
+    _load_contacts(mailbox, root)
+    _load_tasks(mailbox, root)
+
+
+def _load_contacts(mailbox: Mailbox, root: Path) -> None:
+    found = [(path, path.read_text("utf-8", "replace")) for path in sorted(root.rglob("*.vcf")) if path.is_file()]
+    known: dict[str, Item] = {}
+    # Groups come last: they may name any of the others.
+    for path, text in sorted(found, key=lambda pair: vcards.is_group(pair[1])):
+        vcards.load(_special_folder(mailbox, "contacts", path.parent.relative_to(root)), text, known)
+
+
+def _load_tasks(mailbox: Mailbox, root: Path) -> None:
+    for path in sorted(root.rglob("*.ics")):
+        text = path.read_text("utf-8", "replace") if path.is_file() else ""
+        if "BEGIN:VTODO" in text:
+            vtodos.load(_special_folder(mailbox, "tasks", path.parent.relative_to(root)), text)
+
+
+def _special_folder(mailbox: Mailbox, distinguished: str, path: Path) -> Folder:
+    """The well-known folder, or the one of that path in it."""
+    folder = mailbox.folder(distinguished)
+    for name in path.parts[1:] if path.parts[:1] and path.parts[0].lower() == distinguished else path.parts:
+        here = next((child for child in folder.children if child.name.lower() == name.lower()), None)
+        folder = here or mailbox.create_folder(folder, name, folder.folder_class)
+    return folder
 
 
 def bulk(mailbox: Mailbox, folder: Folder, count: int, size: int) -> None:

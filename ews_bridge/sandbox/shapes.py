@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from lxml import etree
 
 from . import elements
-from . import fields
 from . import folder_properties
 from . import headers as hdr
+from . import kinds
 from . import parts
 from . import properties
 from . import rights
+from .dictionaries import Entry
+from .dictionaries import entry_of
 from .errors import ItemError
 from .fields import Field
 from .mapi import PropertyPath
@@ -58,6 +60,7 @@ class ItemShape:
     mime: bool
     names: list[str]
     headers: list[str]
+    entries: list[Entry]
     extended: list[PropertyPath]
     painters: dict[str, list[Paint]]
 
@@ -74,24 +77,30 @@ class ItemShape:
 
     def _prepare(self, kind: str) -> list[Paint]:
         order = elements.PLACES_OF[kind]
+        known = kinds.fields_of(kind)
         wanted: set[str] = {"ItemId", *self.names}
         if self.base == "Default":
             wanted.update(DEFAULT_MESSAGE)
+            wanted.update(one.name for one in kinds.OWN.get(kind, ()) if one.name not in BY_NAME_ONLY)
         elif self.base == "AllProperties":
-            wanted.update(one.name for one in fields.FIELDS if one.name not in BY_NAME_ONLY)
+            wanted.update(name for name in known if name not in BY_NAME_ONLY)
         if self.mime:
             wanted.add("MimeContent")
         if self.look.brief:
-            wanted = {name for name in wanted if name not in fields.BY_NAME or fields.BY_NAME[name].listed}
+            wanted = {name for name in wanted if name not in known or known[name].listed}
         placed: list[tuple[int, Paint]] = []
         declared = elements.DECLARED.get(kind, frozenset())
         for name in wanted:
-            if name in order and name not in declared and name in fields.BY_NAME:
-                placed.append((order[name], _painter(fields.BY_NAME[name], self.look)))
+            if name in order and name not in declared and name in known:
+                placed.append((order[name], _painter(known[name], self.look)))
         for name in declared if self.base != "IdOnly" else declared & wanted:
             placed.append((order[name], _declared(name)))
         if self.headers and "InternetMessageHeaders" not in wanted:
             placed.append((order["InternetMessageHeaders"], _named_headers(self.headers)))
+        for dictionary in {entry.dictionary for entry in self.entries}:
+            if dictionary in order and dictionary not in wanted:
+                chosen = [entry for entry in self.entries if entry.dictionary == dictionary]
+                placed.append((order[dictionary], _entries(dictionary, chosen)))
         if self.extended:
             placed.append((order["ExtendedProperty"], _extended(self.extended)))
         placed.sort(key=lambda pair: pair[0])
@@ -108,6 +117,19 @@ def _declared(name: str) -> Paint:
         kept = item.declared.get(name)
         if kept is not None:
             parent.append(etree.fromstring(kept))
+
+    return paint
+
+
+def _entries(dictionary: str, chosen: list[Entry]) -> Paint:
+    """Those entries of a dictionary that were asked for one by one."""
+
+    def paint(item: Item, parent: Element) -> None:
+        element = put(parent, t(dictionary))
+        for entry in chosen:
+            entry.show(item, element)
+        if len(element) == 0:
+            parent.remove(element)
 
     return paint
 
@@ -142,7 +164,9 @@ def item_shape(shape: Element | None, *, brief: bool, user: Mailbox | None = Non
     ItemError: ErrorInvalidPropertyForOperation if `brief` and MIME content is asked for (OXWSSYNC R3787).  Only by
     IncludeMimeContent: exchangelib names item:MimeContent in every SyncFolderItems, and its author's server is content.
     """
-    result = ItemShape("IdOnly", Look(brief=brief, user=user), mime=False, names=[], headers=[], extended=[], painters={})
+    result = ItemShape(
+        "IdOnly", Look(brief=brief, user=user), mime=False, names=[], headers=[], entries=[], extended=[], painters={}
+    )
     if shape is None:
         return result
     result.base = shape.findtext(t("BaseShape")) or "IdOnly"
@@ -164,11 +188,11 @@ def _add_path(result: ItemShape, path: Element) -> None:
         uri = path.get("FieldURI") or ""
         if uri.startswith("folder:"):
             raise ItemError("ErrorInvalidPropertyRequest")
-        result.names.append(fields.BY_URI[uri].name if uri in fields.BY_URI else uri.partition(":")[2])
+        result.names.append(kinds.BY_URI[uri].name if uri in kinds.BY_URI else uri.partition(":")[2])
     elif path.tag == INDEXED_URI and path.get("FieldURI") == "item:InternetMessageHeader":
         result.headers.append(path.get("FieldIndex") or "")
     elif path.tag == INDEXED_URI:
-        result.names.append((path.get("FieldURI") or "").partition(":")[2] + "s")
+        result.entries.append(entry_of(path))
 
 
 @dataclass(slots=True)

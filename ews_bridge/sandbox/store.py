@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from . import headers as hdr
 from .headers import Address
 from .mapi import Bag
+from .mapi import PropertyName
+from .mapi import Value
 
 if TYPE_CHECKING:
     from .world import Mailbox
@@ -76,8 +78,24 @@ def envelope_of(raw: bytes) -> Envelope:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """What one occurrence of a series has otherwise than the series; None is something that it lacks.
+
+    `mime`, with the numbers of the attachments in it, is None if the content is that of the series.
+    """
+
+    props: dict[PropertyName, tuple[str, Value] | None]
+    declared: dict[str, bytes | None]
+    mime: bytes | None = None
+    attachment_numbers: tuple[int, ...] = ()
+
+
 class Item:
     """A message or another item.  `mime` is its content; `props` holds what was set beside and overrides the content.
+
+    A series of appointments is one item; its `exceptions` and `deleted` days are known by the ordinal of the day for which
+    an occurrence was meant.  An occurrence is an item that is made when it is asked for, with its `master` and `occurrence`.
 
     `change`, `arrived_change`, `content_change` and `read_change` are change numbers: of the last change at all, of its
     arrival in this folder, of the last change to anything but the read flag, and of the last one to the read flag.
@@ -91,17 +109,21 @@ class Item:
         "content_change",
         "created",
         "declared",
+        "deleted",
         "draft",
         "edited",
+        "exceptions",
         "folder",
         "item_class",
         "key",
         "kind",
         "mailbox",
+        "master",
         "mime",
         "mime_broken",
         "modified",
         "next_attachment",
+        "occurrence",
         "props",
         "read",
         "read_change",
@@ -131,6 +153,10 @@ class Item:
         self.mime_broken = False
         self.attachment_numbers: list[int] | None = None
         self.next_attachment = 0
+        self.exceptions: dict[int, Overlay] = {}
+        self.deleted: set[int] = set()
+        self.master: Item | None = None
+        self.occurrence = 0
 
     def twin(self) -> Item:
         """A copy without a place: same content, same search key."""
@@ -140,7 +166,17 @@ class Item:
         other.props = dict(self.props)
         other.declared = dict(self.declared)
         other.attachment_numbers = list(self.attachment_numbers) if self.attachment_numbers is not None else None
+        other.exceptions = dict(self.exceptions)
+        other.deleted = set(self.deleted)
         return other
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """A departed item: when it had arrived in the folder, and when it left."""
+
+    arrived: int
+    left: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,14 +187,6 @@ class Delivery:
     recipients: tuple[str, ...]
     message_id: str
     at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Tombstone:
-    """A departed item: when it had arrived in the folder, and when it left."""
-
-    arrived: int
-    left: int
 
 
 class Folder:

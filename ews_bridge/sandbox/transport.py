@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from . import content
 from . import headers as hdr
+from . import meetings
 from . import properties
 from . import rights
 from .classify import classify
@@ -101,7 +102,10 @@ def deliver(mailbox: Mailbox, mime: bytes) -> Item:
     item.received = now
     item.props[properties.RECEIVED_ADDRESS] = ("String", mailbox.address)
     item.props[properties.RECEIVED_NAME] = ("String", mailbox.display_name)
+    described = meetings.absorb(item) if meetings.is_meeting_message(item) else None
     mailbox.place(item, mailbox.folder("inbox"))
+    if described is not None:
+        meetings.process(item, described)
     return item
 
 

@@ -83,6 +83,8 @@ UpdateUserConfiguration = UserConfiguration
 DeleteUserConfiguration = UserConfigurationName
 GetServerTimeZones = Ids{Id+}? @ReturnFullTimeZoneData:bool?
 GetUserPhoto = Email SizeRequested<HR48x48|HR64x64|HR96x96|HR120x120|HR240x240|HR360x360|HR432x432|HR504x504|HR648x648>
+GetUserOofSettingsRequest = ^OofMailbox
+SetUserOofSettingsRequest = ^OofChange
 GetReminders = BeginTime:datetime? EndTime:datetime? MaxItems? ReminderType<All|Current|Old>?
 GetRoomLists =
 GetRooms = RoomList:EmailAddress
@@ -154,6 +156,9 @@ UserConfiguration = UserConfigurationName ItemId? Dictionary{DictionaryEntry{Dic
     DictionaryValue:DictionaryObject}*}? XmlData:base64? BinaryData:base64?
 DictionaryObject =
     Type<DateTime|Boolean|Byte|String|Integer32|UnsignedInteger32|Integer64|UnsignedInteger64|StringArray|ByteArray> Value+
+OofMailbox = Mailbox{Name? Address RoutingType?}
+OofChange = ^OofMailbox UserOofSettings{OofState<Disabled|Enabled|Scheduled> ExternalAudience<None|Known|All>
+    Duration{StartTime:datetime EndTime:datetime}? InternalReply:Unchecked? ExternalReply:Unchecked?}
 EventTypes = EventType<CopiedEvent|CreatedEvent|DeletedEvent|ModifiedEvent|MovedEvent|NewMailEvent|FreeBusyChangedEvent>+
 
 # Everywhere

@@ -14,6 +14,7 @@ from os import PathLike
 from typing import Literal
 
 from . import ids
+from . import people
 from . import places
 from .classify import classify
 from .document import Outline
@@ -53,6 +54,7 @@ class World:
         self.grants: set[Grant] = set()
         self.sent = 0
         self.deliveries: list[Delivery] = []
+        self.directory: dict[str, people.Person] = {}
         self.change = 1
         self.number = 0x1000
         self._envelopes: OrderedDict[int, Envelope] = OrderedDict()
@@ -105,7 +107,7 @@ class World:
 
     def envelope(self, item: Item) -> Envelope:
         """What the item's headers say; the last few thousand are remembered."""
-        if not item.key:
+        if not item.key or item.master is not None:
             return envelope_of(item.mime)
         found = self._envelopes.get(item.key)
         if found is None:
@@ -128,12 +130,12 @@ class World:
     def rendered(self, item: Item, make: Callable[[], bytes]) -> bytes:
         """The item's rendered MIME, from a cache of bounded size."""
         key = (item.key, item.content_change)
-        found = self._rendered.get(key)
+        found = self._rendered.get(key) if item.master is None else None
         if found is not None:
             self._rendered.move_to_end(key)
             return found
         made = make()
-        if item.key and len(made) < RENDERED_BYTES // 8:
+        if item.key and item.master is None and len(made) < RENDERED_BYTES // 8:
             self._rendered[key] = made
             self._rendered_bytes += len(made)
             while self._rendered_bytes > RENDERED_BYTES:
@@ -172,6 +174,7 @@ class Mailbox:
         self.folder_changes: list[tuple[int, int]] = []
         self.folder_tombstones: dict[int, tuple[Tombstone, bool]] = {}
         self.configurations: dict[tuple[int, str], dict[str, str]] = {}
+        self.oof = people.OutOfOffice()
         self.root: Folder
 
     def furnish(self, language: str) -> None:
@@ -188,6 +191,7 @@ class Mailbox:
                 folder.distinguished = place.id
                 self.distinguished[place.id] = folder
         self.configurations[(self.root.key, "OWA.UserOptions")] = {"timezone": "UTC"}
+        self.configurations[(self.distinguished["calendar"].key, "CategoryList")] = {"": places.CATEGORIES}
 
     def folder(self, distinguished: str) -> Folder:
         """A folder by its DistinguishedFolderId; ItemError ErrorFolderNotFound if this mailbox has none of that id."""
@@ -234,18 +238,6 @@ class Mailbox:
             if was_inside != one.under(top):
                 one.arrived_change = one.change
 
-    def copy_folder(self, folder: Folder, parent: Folder) -> Folder:
-        """Copy a folder with all it holds."""
-        if folder is parent or parent.under(folder):
-            raise ItemError("ErrorMoveCopyFailed")
-        copied = self.create_folder(parent, folder.name, folder.folder_class)
-        copied.props = dict(folder.props)
-        for item in list(folder.items.values()):
-            self.copy(item, copied)
-        for child in list(folder.children):
-            self.copy_folder(child, copied)
-        return copied
-
     def remove_folder(self, folder: Folder) -> None:
         """Remove a folder and everything in it for good."""
         if folder.distinguished:
@@ -288,7 +280,7 @@ class Mailbox:
             raise ItemError("ErrorFolderExists")
 
     def _commit(self, folder: Folder) -> None:
-        # PidTagLocalCommitTimeMax has whole seconds on the wire; a second change within one must show all the same.
+        # PidTagLocalCommitTimeMax: whole seconds on the wire, yet a second change within one must show all the same.
         folder.commit = self.world.time()
 
     # -- items
@@ -308,6 +300,10 @@ class Mailbox:
         """Put a message into a folder; `received` is its Date, or now, if not given.  The MIME is read only in part."""
         item_class, date = classify(mime)
         item = self.new_item(mime, item_class)
+        if item_class.startswith("IPM.Schedule.Meeting."):
+            from . import meetings
+
+            meetings.absorb(item)
         item.read = read
         item.draft = draft
         item.received = int(received.timestamp()) if received else date if date is not None else item.created
@@ -353,16 +349,21 @@ class Mailbox:
 
     def move(self, item: Item, folder: Folder) -> Item:
         """Move an item; what arrives is a new item with a new id and the old search key."""
-        moved = item.twin()
+        moved = self._twin(item)
         self.remove(item)
         self.place(moved, folder)
         return moved
 
     def copy(self, item: Item, folder: Folder) -> Item:
-        copied = item.twin()
+        copied = self._twin(item)
         copied.created = copied.modified = self.world.time()
         self.place(copied, folder)
         return copied
+
+    def _twin(self, item: Item) -> Item:
+        if item.master is not None:
+            raise ItemError("ErrorCalendarCannotMoveOrCopyOccurrence")
+        return item.twin()
 
     def remove(self, item: Item) -> None:
         """Take an item out for good."""
@@ -383,7 +384,7 @@ class Mailbox:
 
     def item_id(self, item: Item) -> str:
         folder_key = item.folder.key if item.folder else 0
-        return ids.ews_id(self.guid, ids.entry_id(self.replica, folder_key, item.key))
+        return ids.ews_id(self.guid, ids.entry_id(self.replica, folder_key, item.key), occurrence=item.occurrence or None)
 
     def item_change_key(self, item: Item) -> str:
         kind = {"CalendarItem": 0x0F, "Contact": 0x11, "DistributionList": 0x12, "Task": 0x13}.get(item.kind, 0x09)

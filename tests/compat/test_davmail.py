@@ -49,6 +49,7 @@ class Gateway:
 
     imap: int
     smtp: int
+    caldav: int
     folder: Path
 
     def mbsync(self) -> str:
@@ -108,31 +109,33 @@ def server_ids(folder: Folder, path: str = "") -> dict[str, Counter[str]]:
 
 @contextmanager
 def davmail(server: Running, folder: Path) -> Iterator[Gateway]:
-    gateway = Gateway(_free_port(), _free_port(), folder)
+    gateway = Gateway(free_port(), free_port(), free_port(), folder)
     settings = folder / "davmail.properties"
     settings.write_text(
         f"davmail.server=true\ndavmail.mode=EWS\ndavmail.enableEws=true\ndavmail.url={server.url}\ndavmail.allowRemote=false\n"
         "davmail.bindAddress=127.0.0.1\ndavmail.disableUpdateCheck=true\ndavmail.enableKerberos=false\n"
-        f"davmail.imapPort={gateway.imap}\ndavmail.smtpPort={gateway.smtp}\ndavmail.caldavPort=\ndavmail.ldapPort=\n"
+        f"davmail.imapPort={gateway.imap}\ndavmail.smtpPort={gateway.smtp}\ndavmail.caldavPort={gateway.caldav}\n"
+        "davmail.ssl.nosecurecaldav=true\ndavmail.ldapPort=\n"
         f"davmail.popPort=\ndavmail.enableKeepAlive=false\ndavmail.logFilePath={folder}/davmail.log\nlog4j.rootLogger=WARN\n"
     )
     command = ["java", "-Djava.awt.headless=true", "-jar", str(JAR), str(settings)]
     with (folder / "davmail.out").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         try:
-            _wait_for(gateway.imap)
+            for port in (gateway.imap, gateway.caldav):
+                wait_for(port)
             yield gateway
         finally:
             process.terminate()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def _wait_for(port: int) -> None:
+def wait_for(port: int) -> None:
     deadline = time.monotonic() + 60
     while True:
         try:

@@ -144,6 +144,45 @@ RULES = (
         "secrets.token_hex(6)",
         machine=False,
     ),
+    # tags
+    Rule(
+        "each place of tags has a base of its own",
+        "plan.py",
+        "(link.remote.tags.get(place, frozenset()), now)",
+        "(link.remote.tags.get('akonadi', frozenset()), now)",
+    ),
+    Rule(
+        "a tag that was removed stays so",
+        "plan.py",
+        "{place: (now | added) - removed for place, now in remote",
+        "{place: now | added for place, now in remote",
+    ),
+    Rule(
+        "what a file has when it comes is its sender's",
+        "plan.py",
+        "(link.local.tags.get(place, now), now)",
+        "(link.local.tags.get(place, frozenset()), now)",
+        machine=False,
+    ),
+    Rule(
+        "tags are agreed on when they were carried over",
+        "batch.py",
+        "        theirs = replace(theirs, tags={})\n",
+        "        pass\n",
+    ),
+    Rule(
+        "an edit agrees on no tags",
+        "batch.py",
+        "with_tags(link_of(step.to, mine, theirs), step.row.link)",
+        "link_of(step.to, mine, theirs)",
+    ),
+    Rule(
+        "our own rewriting is no edit",
+        "batch.py",
+        "    if link is None or link[step.to].revision != step.target.revision:\n",
+        "    if True:\n",
+        machine=False,
+    ),
     # what is one item
     Rule("a move is confirmed by the date", "pairing.py", "(a.sent = 0 OR b.sent = 0 OR a.sent = b.sent) AND (a.{s}", "(a.{s}"),
     Rule(
@@ -234,8 +273,8 @@ RULES = (
     Rule(
         "a file is deleted as it was listed",
         "maildir.py",
-        "if entry.revision and not _current(entry, os.stat(path)):",
-        "if False:",
+        "        if entry.revision and not _current(entry, os.stat(path)):\n            return _edited(entry)\n",
+        "",
         machine=False,
     ),
     Rule(

@@ -9,10 +9,14 @@ from collections.abc import Callable
 
 from ..markup import Element
 from . import attaching
+from . import availability
 from . import creating
 from . import directory
 from . import folders
 from . import moving
+from . import oof
+from . import people
+from . import personas
 from . import reading
 from . import sync
 from . import updating
@@ -31,20 +35,28 @@ OPERATIONS: dict[str, Operation] = {
     "DeleteFolder": folders.delete_folder,
     "DeleteItem": moving.delete_item,
     "EmptyFolder": folders.empty_folder,
-    "ExpandDL": directory.expand_dl,
+    "ExpandDL": people.expand_dl,
     "FindFolder": folders.find_folder,
     "FindItem": reading.find_item,
+    "FindPeople": personas.find_people,
     "GetAttachment": attaching.get_attachment,
     "GetFolder": folders.get_folder,
     "GetItem": reading.get_item,
+    "GetPersona": personas.get_persona,
+    "GetRoomLists": people.get_room_lists,
+    "GetRooms": people.get_rooms,
     "GetServerTimeZones": directory.get_server_time_zones,
+    "GetUserAvailabilityRequest": availability.get_user_availability,
     "GetUserConfiguration": directory.get_user_configuration,
+    "GetUserOofSettingsRequest": oof.get_user_oof_settings,
+    "GetUserPhoto": people.get_user_photo,
     "MarkAllItemsAsRead": updating.mark_all_items_as_read,
     "MarkAsJunk": moving.mark_as_junk,
     "MoveFolder": folders.move_folder,
     "MoveItem": moving.move_item,
-    "ResolveNames": directory.resolve_names,
+    "ResolveNames": people.resolve_names,
     "SendItem": creating.send_item,
+    "SetUserOofSettingsRequest": oof.set_user_oof_settings,
     "SyncFolderHierarchy": sync.sync_folder_hierarchy,
     "SyncFolderItems": sync.sync_folder_items,
     "UpdateFolder": folders.update_folder,

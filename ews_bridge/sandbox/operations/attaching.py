@@ -6,6 +6,8 @@ import base64
 
 from .. import content
 from .. import ids
+from .. import kinds
+from .. import occurrences
 from .. import parts
 from .. import properties
 from ..classify import classify
@@ -39,7 +41,8 @@ def read_attachment(call: Call, element: Element) -> Attachment:
         except ValueError as failure:
             raise ItemError("ErrorInvalidValueForProperty") from failure
         kind = element.findtext(t("ContentType")) or "application/octet-stream"
-        return Attachment(name, kind, data, content_id, location, inline)
+        photo = is_true(element.findtext(t("IsContactPhoto")))
+        return Attachment(name, kind, data, content_id, location, inline, photo=photo)
     message = element.find(t("Message"))
     if message is None:
         raise ItemError("ErrorInvalidItemForOperationCreateItemAttachment")
@@ -92,7 +95,7 @@ def _show(parent: Element, item: Item, number: int, shape: ItemShape) -> None:
         inner.received = date if date is not None else item.received
         shape.paint(element, inner)
     else:
-        put(element, t("IsContactPhoto"), "false")
+        put(element, t("IsContactPhoto"), "true" if found.photo else "false")
         put(element, t("Content"), base64.b64encode(found.content).decode("ascii"))
 
 
@@ -122,4 +125,5 @@ def _attached(call: Call, node: Element, *, need: Right = Right.READ) -> tuple[I
 
 def _touch(call: Call, item: Item) -> None:
     item.edited = True
-    call.user.touch(item, was_read=item.read, read_only=False)
+    kinds.settle(item)
+    occurrences.save(item, was_read=item.read, read_only=False)

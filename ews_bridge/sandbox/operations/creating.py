@@ -8,6 +8,7 @@ from .. import content
 from .. import elements
 from .. import fields
 from .. import headers as hdr
+from .. import kinds
 from .. import parts
 from .. import properties
 from .. import transport
@@ -30,10 +31,15 @@ from ..rights import Right
 from ..shapes import put_item_id
 from ..store import Folder
 from ..store import Item
+from . import inviting
+from . import responding
+from . import scheduling
 from .attaching import read_attachment
 from .call import Call
 from .replies import Answer
+from .sending import dispatch
 from .targets import item_of
+from .targets import referenced
 from .targets import target_folder
 
 RESPONSES = ("ReplyToItem", "ReplyAllToItem", "ForwardItem")
@@ -45,6 +51,13 @@ HOME = {
     "DistributionList": "contacts",
     "Task": "tasks",
 }
+# Where an item of a kind may be saved, and the error for any other place (MS-OXWSCONT R301001).
+CLASSES = {
+    "CalendarItem": ("IPF.Appointment", "ErrorCannotCreateCalendarItemInNonCalendarFolder"),
+    "Contact": ("IPF.Contact", "ErrorCannotCreateContactInNonContactFolder"),
+    "DistributionList": ("IPF.Contact", "ErrorCannotCreateContactInNonContactFolder"),
+    "Task": ("IPF.Task", "ErrorCannotCreateTaskInNonTaskFolder"),
+}
 MIME_KINDS = ("Message", "PostItem", "CalendarItem", "Item")
 EMPTY = b"MIME-Version: 1.0\r\n\r\n"
 
@@ -54,38 +67,43 @@ def create_item(call: Call, request: Element) -> Element:
     disposition = request.get("MessageDisposition")
     for node in children(request.find(m("Items"))):
         try:
-            item = _create(call, request, node, disposition)
+            items = _create(call, request, node, disposition)
         except ItemError as error:
             answer.error(error)
             continue
         into = answer.success()
-        if item is not None:
+        for item in items:
             put_item_id(put(into, t(elements.kind_of(item.item_class))), t("ItemId"), item)
     return answer.element
 
 
-def _create(call: Call, request: Element, node: Element, disposition: str | None) -> Item | None:
-    """Make one item; None if it was sent and thus has no id to return (OXWSMSG R203, R204)."""
+def _create(call: Call, request: Element, node: Element, disposition: str | None) -> list[Item]:
+    """Make one item; none is returned if it was sent and thus has no id to return (OXWSMSG R203, R204)."""
     kind = local(node)
-    if kind in MEETING_MESSAGES or (kind not in elements.DEFAULT_CLASS and kind not in RESPONSES):
+    if kind in MEETING_MESSAGES or kind not in (*elements.DEFAULT_CLASS, *RESPONSES, *responding.NAMES):
         raise ItemError("ErrorInvalidItemForOperationCreateItem")
     sendable = kind in ("Message", *RESPONSES)
-    if sendable and disposition is None:
+    if disposition is None and (sendable or kind in responding.NAMES):
         raise ItemError("ErrorMessageDispositionRequired")
+    told = scheduling.told(request, "SendMeetingInvitations") if kind == "CalendarItem" else ""
     saved = request.find(m("SavedItemFolderId"))
     folder = None if saved is None else target_folder(call, saved, "ErrorSavedItemFolderNotFound", need=Right.CREATE)
-    if folder is not None and kind == "Contact" and not folder.folder_class.startswith("IPF.Contact"):
-        raise ItemError("ErrorCannotCreateContactInNonContactFolder", "Contacts can only be saved in a contacts folder.")
+    if folder is not None and kind in CLASSES and not folder.folder_class.startswith(CLASSES[kind][0]):
+        raise ItemError(CLASSES[kind][1])
+    if kind in responding.NAMES:
+        return responding.answer(call, node, disposition or "SaveOnly", folder)
     item = respond(call, node) if kind in RESPONSES else assemble(call, node)
     if sendable and disposition in ("SendOnly", "SendAndSaveCopy"):
         submit(call, item, folder, keep_copy=disposition == "SendAndSaveCopy")
-        return None
+        return []
     folder = folder or call.user.folder(HOME.get(kind, "drafts"))
     if properties.DELIVERY_TIME not in item.props:
         _stamp(call, item, folder)
     item.props.pop(properties.DELIVERY_TIME, None)
+    letters = inviting.for_new(item, told)
     call.user.place(item, folder)
-    return item
+    inviting.send(item, letters)
+    return [item]
 
 
 def _stamp(call: Call, item: Item, folder: Folder) -> None:
@@ -104,7 +122,7 @@ def assemble(call: Call, node: Element) -> Item:
     if given is not None:
         if kind not in MIME_KINDS:
             raise ItemError("ErrorUnsupportedMimeConversion")
-        mime = parts.decode_mime(given)
+        mime = parts.decode_mime(given) if kind != "CalendarItem" else EMPTY
         if kind in ("Message", "Item"):
             item_class = classify(mime)[0]
     item = call.user.new_item(mime, item_class)
@@ -112,6 +130,8 @@ def assemble(call: Call, node: Element) -> Item:
     item.read = True
     item.kind = "" if kind in ("Message", "Item") else kind
     read = node.find(t("IsRead"))
+    if kind == "CalendarItem":
+        scheduling.prepare(call, item, node)
     for child in children(node):
         _set_part(call, item, child, kind)
     if read is not None:
@@ -119,6 +139,7 @@ def assemble(call: Call, node: Element) -> Item:
     if given is None and kind == "Message" and not properties.text(item, properties.MESSAGE_ID):
         item.mime = with_header(item.mime, "Message-ID", transport.new_message_id(call.user))
     _check_class(item, kind)
+    kinds.settle(item)
     return item
 
 
@@ -136,12 +157,11 @@ def _set_part(call: Call, item: Item, child: Element, kind: str) -> None:
             content.add_attachment(item, read_attachment(call, attached))
     elif name in elements.DECLARED.get(kind, frozenset()):
         item.declared[name] = etree.tostring(child, with_tail=False)
-    elif name in fields.BY_NAME and fields.BY_NAME[name].assign is not None:
-        assign = fields.BY_NAME[name].assign
-        if assign is not None:
-            assign(item, child)
     elif name != "StoreEntryId":
-        raise ItemError("ErrorInvalidPropertySet")
+        field = kinds.fields_of(kind).get(name)
+        if field is None or field.assign is None:
+            raise ItemError("ErrorInvalidPropertySet")
+        field.assign(item, child)
 
 
 def _check_class(item: Item, kind: str) -> None:
@@ -155,16 +175,7 @@ def _check_class(item: Item, kind: str) -> None:
 
 def submit(call: Call, item: Item, folder: Folder | None, *, keep_copy: bool) -> Item | None:
     """Send an item that is nowhere yet; returns the copy in `folder` (Sent Items if None) if one is kept."""
-    submission = transport.prepare(call.user, item)
-    transport.send(call.user, submission)
-    if not keep_copy:
-        return None
-    item.read = True
-    item.draft = False
-    item.received = call.world.time()
-    item.props.pop(properties.DELIVERY_TIME, None)
-    call.user.place(item, folder or call.user.folder("sentitems"))
-    return item
+    return dispatch(item, (folder or call.user.folder("sentitems")) if keep_copy else None)
 
 
 # -- replies and forwards
@@ -172,10 +183,7 @@ def submit(call: Call, item: Item, folder: Folder | None, *, keep_copy: bool) ->
 
 def respond(call: Call, node: Element) -> Item:
     """Make the reply to, or the forward of, the item that a response object refers to."""
-    reference = node.find(t("ReferenceItemId"))
-    if reference is None:
-        raise ItemError("ErrorMissingInformationReferenceItemId")
-    original = _referenced(call, reference)
+    original = referenced(call, node)
     kind = local(node)
     item = call.user.new_item(EMPTY, "IPM.Note")
     item.draft = item.read = True
@@ -201,16 +209,6 @@ def respond(call: Call, node: Element) -> Item:
     call.world.forget(item)
     _mark_answered(call, original, kind)
     return item
-
-
-def _referenced(call: Call, reference: Element) -> Item:
-    try:
-        clone = etree.Element(t("ItemId"), {"Id": reference.get("Id") or ""})
-        return item_of(call, clone)
-    except ItemError as error:
-        if error.code == "ErrorItemNotFound":
-            raise
-        raise ItemError("ErrorInvalidReferenceItem") from error
 
 
 def _reply_to_all(call: Call, item: Item, original: Item) -> None:

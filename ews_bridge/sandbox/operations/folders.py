@@ -159,11 +159,25 @@ def _move_or_copy(call: Call, request: Element, operation: str) -> Element:
             if operation == "MoveFolder":
                 call.user.move_folder(folder, target)
             else:
-                folder = call.user.copy_folder(folder, target)
+                folder = _copy(folder, target)
             _show_id(answer.success(), folder)
         except ItemError as error:
             answer.error(error)
     return answer.element
+
+
+def _copy(folder: Folder, parent: Folder) -> Folder:
+    """Copy a folder with all it holds."""
+    if folder is parent or parent.under(folder):
+        raise ItemError("ErrorMoveCopyFailed")
+    mailbox = parent.mailbox
+    copied = mailbox.create_folder(parent, folder.name, folder.folder_class)
+    copied.props = dict(folder.props)
+    for item in list(folder.items.values()):
+        mailbox.copy(item, copied)
+    for child in list(folder.children):
+        _copy(child, copied)
+    return copied
 
 
 def delete_folder(call: Call, request: Element) -> Element:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from .. import elements
+from .. import kinds
+from .. import occurrences
+from .. import task_series
 from .. import transport
 from ..errors import ItemError
 from ..markup import Element
@@ -13,6 +16,9 @@ from ..markup import put
 from ..markup import t
 from ..rights import Right
 from ..shapes import put_item_id
+from ..store import Item
+from . import inviting
+from . import scheduling
 from .call import Call
 from .folders import dispose
 from .replies import Answer
@@ -58,16 +64,29 @@ def delete_item(call: Call, request: Element) -> Element:
             kind = item.kind or elements.kind_of(item.item_class)
             if kind == "Task" and request.get("AffectedTaskOccurrences") is None:
                 raise ItemError("ErrorAffectedTaskOccurrencesRequired", "AffectedTaskOccurrences attribute is required.")
-            if kind == "CalendarItem" and request.get("SendMeetingCancellations") is None:
-                raise ItemError("ErrorSendMeetingCancellationsRequired", "SendMeetingCancellations attribute is required.")
+            if kind == "CalendarItem":
+                told = scheduling.told(request, "SendMeetingCancellations")
+                inviting.send(item, inviting.for_end(item, told))
             if not item.read and not quiet:
                 transport.answer_receipt(item, read=False)
-            if item.folder is not None:
+            if item.master is not None:
+                occurrences.delete_occurrence(item)
+            elif request.get("AffectedTaskOccurrences") == "SpecifiedOccurrenceOnly" and task_series.recurs(item):
+                _skip(call, item)
+            elif item.folder is not None:
                 dispose(call, item.folder, item.key, how)
             answer.success()
         except ItemError as error:
             answer.error(error)
     return answer.element
+
+
+def _skip(call: Call, item: Item) -> None:
+    """Delete the current occurrence of a recurring task: it goes on to the next one, and the last one stays."""
+    if not task_series.skip(item):
+        raise ItemError("ErrorCannotDeleteTaskOccurrence")
+    kinds.settle(item)
+    call.user.touch(item, was_read=item.read, read_only=False)
 
 
 def mark_as_junk(call: Call, request: Element) -> Element:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from .. import appointments
+from .. import occurrences
 from .. import query
 from ..errors import ItemError
+from ..mapi import parse_time
 from ..markup import Element
 from ..markup import children
 from ..markup import m
@@ -19,6 +22,9 @@ from .call import Call
 from .replies import Answer
 from .targets import folder_of
 from .targets import item_of
+
+# Two years, with the days that leap years add.
+WIDEST_VIEW = 2 * 366 * 86_400
 
 
 def get_item(call: Call, request: Element) -> Element:
@@ -53,6 +59,10 @@ def find_item(call: Call, request: Element) -> Element:
 
 def _find_in(call: Call, folder: Folder, request: Element, answer: Answer) -> None:
     shape = item_shape(request.find(m("ItemShape")), brief=True, user=call.user)
+    view = request.find(m("CalendarView"))
+    if view is not None:
+        _view(folder, view, request, shape, answer)
+        return
     wanted = query.restriction(request.find(m("Restriction")))
     words = request.findtext(m("QueryString"))
     found: list[Item] = list(folder.items.values())
@@ -69,4 +79,33 @@ def _find_in(call: Call, folder: Folder, request: Element, answer: Answer) -> No
     page.describe(root)
     into = put(root, t("Items"))
     for item in chosen:
+        shape.paint(into, item)
+
+
+def _view(folder: Folder, view: Element, request: Element, shape: ItemShape, answer: Answer) -> None:
+    """A CalendarView: single items and occurrences, no series, in the order of their begin.
+
+    ItemError: ErrorCalendarFolderIsInvalidForCalendarView, ErrorInvalidOperation with a restriction, an order or another
+    traversal, ErrorCalendarEndDateIsEarlierThanStartDate, ErrorCalendarViewRangeTooBig.
+    """
+    if not folder.folder_class.startswith("IPF.Appointment"):
+        raise ItemError("ErrorCalendarFolderIsInvalidForCalendarView")
+    others = (m("Restriction"), m("SortOrder"), m("GroupBy"), m("QueryString"))
+    if request.get("Traversal") != "Shallow" or any(request.find(tag) is not None for tag in others):
+        raise ItemError("ErrorInvalidOperation")
+    begin, end = parse_time(view.get("StartDate") or ""), parse_time(view.get("EndDate") or "")
+    if end < begin:
+        raise ItemError("ErrorCalendarEndDateIsEarlierThanStartDate")
+    if end - begin > WIDEST_VIEW:
+        raise ItemError("ErrorCalendarViewRangeTooBig")
+    most = int(view.get("MaxEntriesReturned") or query.LIMIT)
+    if most <= 0:
+        raise ItemError("ErrorInvalidPagingMaxRows")
+    found = [one for item in folder.items.values() if item.kind == "CalendarItem" for one in occurrences.within(item, begin, end)]
+    found.sort(key=lambda one: (appointments.moment(one, appointments.START), one.key))
+    root = put(answer.success(), m("RootFolder"))
+    root.set("TotalItemsInView", str(len(found)))
+    root.set("IncludesLastItemInRange", "true" if len(found) <= most else "false")
+    into = put(root, t("Items"))
+    for item in found[:most]:
         shape.paint(into, item)

@@ -57,3 +57,20 @@ class Answer:
         message = put(self._messages, self._message)
         message.set("ResponseClass", kind)
         return message
+
+
+def lone_answer(name: str, error: ItemError | None = None) -> Element:
+    """The answer of an operation that has no ResponseMessages: it is itself the one message."""
+    element = etree.Element(m(name), nsmap=NSMAP)
+    fill(element, error)
+    return element
+
+
+def fill(message: Element, error: ItemError | None) -> None:
+    """Let a message report success, or an error."""
+    message.set("ResponseClass", "Success" if error is None else "Error")
+    if error is not None:
+        put(message, m("MessageText"), error.text)
+    put(message, m("ResponseCode"), "NoError" if error is None else error.code)
+    if error is not None:
+        put(message, m("DescriptiveLinkKey"), "0")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
+from .. import appointments
 from .. import ids
+from .. import occurrences
 from .. import rights
 from ..errors import ItemError
 from ..markup import Element
@@ -74,10 +78,47 @@ def target_folder(call: Call, parent: Element | None, missing: str, *, need: Rig
 
 
 def item_of(call: Call, element: Element, *, need: Right = Right.READ) -> Item:
-    """The item an ItemId means; the user must have the right `need` in its folder."""
-    if local(element) != "ItemId":
-        raise ItemError("ErrorCalendarCannotUseIdForOccurrenceId", "The id is not that of a recurring item.")
+    """The item an ItemId, OccurrenceItemId or RecurringMasterItemId means; the user must have the right `need` in its folder."""
+    if local(element) == "OccurrenceItemId":
+        return _occurrence(call, element, need)
+    if local(element) in ("RecurringMasterItemId", "RecurringMasterItemIdRanges"):
+        reference = ids.parse_ews_id(element.get("OccurrenceId") or element.get("Id") or "")
+        found = find_item(call, reference, need=need)
+        if found.master is None:
+            raise ItemError("ErrorCalendarCannotUseIdForRecurringMasterId")
+        return found.master
     return find_item(call, ids.parse_ews_id(element.get("Id") or ""), need=need)
+
+
+def referenced(call: Call, node: Element) -> Item:
+    """The item that a response object refers to; ErrorMissingInformationReferenceItemId, ErrorInvalidReferenceItem."""
+    reference = node.find(t("ReferenceItemId"))
+    if reference is None:
+        raise ItemError("ErrorMissingInformationReferenceItemId")
+    try:
+        return find_item(call, ids.parse_ews_id(reference.get("Id") or ""))
+    except ItemError as error:
+        if error.code == "ErrorItemNotFound":
+            raise
+        raise ItemError("ErrorInvalidReferenceItem") from error
+
+
+def _occurrence(call: Call, element: Element, need: Right) -> Item:
+    """The occurrence of an index; deleted ones are counted too (OXWSCORE R141)."""
+    series = find_item(call, ids.parse_ews_id(element.get("RecurringMasterId") or ""), need=need)
+    found = appointments.recurrence(series)
+    if found is None:
+        raise ItemError("ErrorCalendarCannotUseIdForOccurrenceId")
+    day = found.nth(int(element.get("InstanceIndex") or 0))
+    if day is None:
+        raise ItemError("ErrorCalendarOccurrenceIndexIsOutOfRecurrenceRange")
+    return _of_day(series, day)
+
+
+def _of_day(series: Item, day: dt.date) -> Item:
+    if day.toordinal() in series.deleted:
+        raise ItemError("ErrorCalendarOccurrenceIsDeletedFromRecurrence")
+    return occurrences.occurrence(series, day)
 
 
 def find_item(call: Call, reference: ids.Reference, *, need: Right = Right.READ) -> Item:
@@ -91,4 +132,10 @@ def find_item(call: Call, reference: ids.Reference, *, need: Right = Right.READ)
     if not rights.on(call.user, item.folder) & Right.READ:
         raise ItemError("ErrorItemNotFound")  # as if it were not there
     check(call, item.folder, need)
-    return item
+    if reference.occurrence is None:
+        return item
+    found = appointments.recurrence(item)
+    day = dt.date.fromordinal(reference.occurrence)
+    if found is None or found.index(day) is None:
+        raise ItemError("ErrorItemNotFound")
+    return _of_day(item, day)

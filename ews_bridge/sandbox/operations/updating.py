@@ -7,9 +7,15 @@ from lxml import etree
 from .. import content
 from .. import elements
 from .. import fields
+from .. import kinds
+from .. import lists
+from .. import occurrences
 from .. import parts
 from .. import properties
+from .. import settling
+from .. import task_series
 from .. import transport
+from ..dictionaries import entry_of
 from ..errors import ItemError
 from ..fields import Field
 from ..ids import parse_change_key
@@ -27,8 +33,11 @@ from ..markup import t
 from ..markup import text_of
 from ..rights import Right
 from ..shapes import EXTENDED_URI
+from ..shapes import INDEXED_URI
 from ..shapes import put_item_id
 from ..store import Item
+from . import inviting
+from . import scheduling
 from .call import Call
 from .creating import send_existing
 from .replies import Answer
@@ -69,21 +78,35 @@ def _update(call: Call, request: Element, change: Element) -> Item | None:
     disposition = request.get("MessageDisposition")
     if disposition is None and elements.kind_of(item.item_class) == "Message":
         raise ItemError("ErrorMessageDispositionRequired")
+    calendar = item.kind == "CalendarItem"
+    told = scheduling.told(request, "SendMeetingInvitationsOrCancellations") if calendar else ""
     kept = item.twin()
     was_read = item.read
     only_read = True
     try:
+        if calendar:
+            scheduling.prepare_update(call, item, updates)
         for update in children(updates):
             only_read &= _apply(item, update)
+        if calendar and not scheduling.from_mime(updates):
+            settling.revise(kept, item)
+        if not only_read:
+            kinds.settle(item)
+        letters = inviting.for_change(kept, item, told)
     except ItemError:
         _restore(item, kept)
         raise
     if item.read and not was_read and not is_true(request.get("SuppressReadReceipts")):
         transport.answer_receipt(item, read=True)
+    single = task_series.split(item, kept) if item.kind == "Task" else None
     # Marking read what is read changes nothing, not even the change key.
     if not only_read or was_read != item.read:
-        call.user.touch(item, was_read=was_read, read_only=only_read)
-    if disposition in ("SendOnly", "SendAndSaveCopy"):
+        occurrences.save(item, was_read=was_read, read_only=only_read)
+    inviting.send(item, letters)
+    if single is not None and item.folder is not None:
+        call.user.place(single, item.folder)
+        return single
+    if disposition in ("SendOnly", "SendAndSaveCopy") and not calendar:
         saved = request.find(m("SavedItemFolderId"))
         target = None if saved is None else target_folder(call, saved, "ErrorSavedItemFolderNotFound", need=Right.CREATE)
         send_existing(call, item, target, keep_copy=disposition == "SendAndSaveCopy")
@@ -109,6 +132,7 @@ def _restore(item: Item, kept: Item) -> None:
         setattr(item, name, getattr(kept, name))
     item.props, item.declared = kept.props, kept.declared
     item.attachment_numbers, item.next_attachment = kept.attachment_numbers, kept.next_attachment
+    item.exceptions, item.deleted = kept.exceptions, kept.deleted
     item.mailbox.world.forget(item)
 
 
@@ -122,14 +146,21 @@ def _apply(item: Item, update: Element) -> bool:
         raise ItemError("ErrorIncorrectUpdatePropertyCount")
     if path.tag == EXTENDED_URI:
         return _apply_extended(item, action, path, values)
+    if path.tag == INDEXED_URI:
+        _apply_entry(item, action, path, values)
+        return False
     uri = path.get("FieldURI") or ""
     name = uri.partition(":")[2]
     kind = item.kind or elements.kind_of(item.item_class)
     if name in elements.DECLARED.get(kind, frozenset()):
         _apply_declared(item, action, name, values)
         return False
-    field = fields.BY_URI.get(uri)
-    if field is None:
+    field = kinds.BY_URI.get(uri)
+    if field is not None and field.uri not in fields.BY_URI and kinds.fields_of(kind).get(field.name) is not field:
+        raise ItemError("ErrorInvalidPropertyRequest")
+    own = None if field is None else kinds.fields_of(kind).get(field.name)
+    field = own if own is not None and own.uri == uri else field
+    if field is None or field.at_creation:
         raise ItemError("ErrorInvalidPropertySet" if action != "DeleteItemField" else "ErrorInvalidPropertyDelete")
     if values and local(values[0]) != field.name:
         raise ItemError("ErrorUpdatePropertyMismatch")
@@ -156,8 +187,10 @@ def _apply_field(item: Item, action: str, field: Field, values: list[Element]) -
             envelope = properties.envelope(item)
             old = {"To": envelope.to, "Cc": envelope.cc, "Bcc": envelope.bcc, "Reply-To": envelope.reply_to}[header]
             content.set_addresses(item, header, [*old, *parts.mailboxes(values[0])])
-        else:
+        elif field.append is None:
             raise ItemError("ErrorInvalidPropertyAppend")
+        else:
+            field.append(item, values[0])
     elif field.assign is None:
         raise ItemError("ErrorInvalidPropertySet")
     else:
@@ -184,6 +217,23 @@ def _apply_extended(item: Item, action: str, path: Element, values: list[Element
 
 def _is_header(name: PropertyName) -> bool:
     return isinstance(name, tuple) and name[0] == HEADERS_SET
+
+
+def _apply_entry(item: Item, action: str, path: Element, values: list[Element]) -> None:
+    """Change one entry of a contact's addresses or numbers, or one part of a postal address; or take out one member of a list."""
+    if path.get("FieldURI") == lists.MEMBER and action == "DeleteItemField":
+        lists.remove_member(item, path.get("FieldIndex") or "")
+        return
+    entry = entry_of(path)
+    if action == "DeleteItemField":
+        entry.remove(item)
+        return
+    given = children(values[0])
+    if action == "AppendToItemField":
+        raise ItemError("ErrorInvalidPropertyAppend")
+    if local(values[0]) != entry.dictionary or len(given) != 1 or given[0].get("Key") != path.get("FieldIndex"):
+        raise ItemError("ErrorUpdatePropertyMismatch")
+    entry.assign(item, given[0])
 
 
 def _apply_declared(item: Item, action: str, name: str, values: list[Element]) -> None:
