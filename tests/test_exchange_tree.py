@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ import pytest
 
 from ews_bridge.errors import BadItem
 from ews_bridge.exchange import soap
+from ews_bridge.exchange.survey import Refusal
 from ews_bridge.exchange.tree import ExchangeTree
 from ews_bridge.model import Entry
 from ews_bridge.model import Scan
@@ -302,3 +304,17 @@ def test_a_stamp_is_not_trusted_while_the_folder_may_change_within_its_second(se
     before, after = tree.survey().stamps, tree.survey().stamps
     assert before[server.alice.folder_id(inbox)] != after[server.alice.folder_id(inbox)], "something happened just now"
     assert before[server.alice.folder_id(drafts)] == after[server.alice.folder_id(drafts)], "nothing happened for an hour"
+
+
+def test_a_server_that_refuses_everything_in_ones_own_mailbox_does_not_know_rights(server: Running) -> None:
+    def hook(body: bytes, forward: Callable[[], Reply]) -> Reply:
+        answer = forward()
+        part = re.compile(rb"(<t:(?:Create\w+|Delete|Modify)>)true")
+        return Reply(200, part.sub(rb"\1false", answer.body))
+
+    with relay(server.url, hook) as between:
+        own = ExchangeTree(connection(between.url)).survey()
+        shared = ExchangeTree(connection(between.url, mailbox="alice@example.test")).survey()
+    assert own.stamps and not own.refused
+    assert all(Refusal.CHANGE in refused for refused in shared.refused.values()) and shared.refused.keys() == shared.stamps.keys()
+    assert not tree_of(server).survey().refused

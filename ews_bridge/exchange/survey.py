@@ -69,6 +69,8 @@ def survey(connection: Connection) -> Survey:
         found.stamps[ident] = "|".join(values) if values[0] else ""
         if refused := _refused(element):
             found.refused[ident] = refused
+    if not connection.settings.mailbox and all(found.refuses(ident, Refusal.CHANGE) for ident in found.stamps):
+        found.refused.clear()  # a mailbox of one's own in which one may change nothing: this server does not know rights
     return found
 
 
