@@ -98,11 +98,12 @@ def chosen(accounts: config.Config, asked: sendargs.Arguments, message: bytes) -
     if asked.account:
         return accounts.select([asked.account])[0]
     for address in filter(None, (envelope.sender_of(message), envelope.bare(asked.sender))):
-        # Who signs in for a shared mailbox sends from it as themselves only where there is no account of their own.
-        for own in (lambda each: (each.address, _from(each)[1]), lambda each: (each.email,)):
-            for account in accounts.accounts:
-                if addresses.key(address) in map(addresses.key, own(account)):
-                    return account
+        key = addresses.key(address)
+        its = [each for each in accounts.accounts if key in (addresses.key(each.address), addresses.key(_from(each)[1]))]
+        # Who signs in for a shared mailbox sends as themselves through it where they have no account of their own.
+        its += [each for each in accounts.accounts if key == addresses.key(each.email)]
+        if its:
+            return its[0]
     return next((account for account in accounts.accounts if account.send.default), accounts.accounts[0])
 
 

@@ -160,7 +160,8 @@ def send_draft(connection: Connection, draft: Held, wanted: Wanted) -> None:
 def look(connection: Connection, token: str, *, tries: int = 2) -> Held | None:
     """Where the server has the message with this token: among what was sent before anywhere else. Raises Unavailable.
 
-    Of a shared mailbox both its folders and the user's own: servers are known to choose either.
+    For a shared mailbox both its folders and the user's own are looked into: through which of them a message goes on its way
+    is the server's business.
     """
     shared = connection.settings.mailbox
     places = [(place, mailbox) for mailbox in ((shared, "") if shared else ("",)) for place in PLACES]
@@ -168,7 +169,7 @@ def look(connection: Connection, token: str, *, tries: int = 2) -> Held | None:
     if len(answers) != len(places):
         raise faults.Lost(f"the server answered for {len(answers)} of {len(places)} folders")
     for (place, mailbox), answer in sorted(zip(places, answers, strict=True), key=lambda each: PLACES.index(each[0][0])):
-        if not answer.ok and answer.code not in _NOT_THERE and not _unseen(connection, place, mailbox, answer.code):
+        if not answer.ok and answer.code not in _NOT_THERE and not _closed(place, mailbox, answer.code, shared=shared):
             raise faults.fault(answer.code, answer.text, answer.wait)
         for element in answer.element.iter(f"{{{soap.TYPES}}}ExtendedProperty"):
             # A server that ignores the restriction must not make us take another's message for ours.
@@ -179,13 +180,14 @@ def look(connection: Connection, token: str, *, tries: int = 2) -> Held | None:
     return None
 
 
-def _unseen(connection: Connection, place: str, mailbox: str, code: str) -> bool:
-    """Whether a folder cannot be looked into, and nothing of ours can be there for the same reason."""
-    if not connection.settings.mailbox:
-        return False
-    if mailbox:  # where the copy goes there is no other evidence
-        return code == "ErrorAccessDenied" and place not in SENT[:1]
-    return code in _NO_MAILBOX
+def _closed(place: str, mailbox: str, code: str, *, shared: str) -> bool:
+    """Whether a folder cannot be looked into, and for the same reason nothing of ours can be there.
+
+    Not so in Sent Items of the mailbox that is sent from: what is not seen there proves nothing.
+    """
+    if mailbox:
+        return code == "ErrorAccessDenied" and place != "sentitems"
+    return bool(shared) and code in _NO_MAILBOX
 
 
 # ---- requests
