@@ -95,7 +95,13 @@ RULES = (
         "    return False\n",
         machine=False,
     ),
-    Rule("nothing is put where nothing may be put", "plan.py", "local and local.collection in policy.closed and", "False and"),
+    Rule(
+        "nothing is put where nothing may be put",
+        "plan.py",
+        "local and local.collection in policy.closed and",
+        "False and",
+        machine=False,
+    ),
     Rule(
         "what leaves the window is forgotten",
         "plan.py",
