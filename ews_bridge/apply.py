@@ -89,7 +89,8 @@ def recover(state: State, stores: Stores) -> int:
         if made is not None:
             base = replace(
                 made,
-                revision=EDITED if made.revision else "",
+                # Equal to the source's: both are digests of one meaning.
+                revision=made.revision if made.revision in ("", intent.source.revision) else EDITED,
                 collection=intent.source.collection,
                 flags=intent.source.flags,
                 tags={},

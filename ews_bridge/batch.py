@@ -37,6 +37,7 @@ from ews_bridge.model import Step
 from ews_bridge.model import Tag
 from ews_bridge.model import Update
 from ews_bridge.model import all_tags
+from ews_bridge.model import is_meaning
 from ews_bridge.plan import base_of
 from ews_bridge.plan import plan_row
 from ews_bridge.plan import with_tags
@@ -45,6 +46,8 @@ from ews_bridge.store import Store
 
 #: A base revision that no store gives: the side that has it counts as edited (see `apply.recover` and `Conflict`).
 EDITED = "edited"
+
+_SECOND = "another file in this folder has the same UID; it was not uploaded: give it a UID of its own, or remove one of the two"
 
 Stores = Mapping[tuple[Side, int], Store]
 
@@ -137,8 +140,8 @@ def _into(step: Step) -> int:
 
 def _carry(batch: Batch, source: Store, target: Store) -> Iterator[tuple[Step, Row | Failed]]:
     """Contents from one store to the other: creations or updates, read and written as a stream."""
-    steps = {step.source.id: step for step in batch.steps if isinstance(step, Create | Update)}
-    unread: list[tuple[Step, Failed]] = []
+    steps = {step.source.id: step for step in batch.steps if isinstance(step, Create | Update) and not _second(step)}
+    unread: list[tuple[Step, Failed]] = [(step, BadItem(_SECOND)) for step in batch.steps if _second(step)]
 
     def contents() -> Iterator[tuple[Create | Update, Entry, Content]]:
         for entry, content in source.read([step.source for step in steps.values()]):
@@ -164,17 +167,29 @@ def _carry(batch: Batch, source: Store, target: Store) -> Iterator[tuple[Step, R
     yield from unread
 
 
+def _second(step: Step) -> bool:
+    """Whether it would make a second item of one UID in a folder."""
+    return isinstance(step, Create) and step.row.again and bool(step.source.revision)
+
+
 def _created(step: Create | Update | Copy, source: Entry, made: Entry, flags: Flags) -> Row:
     """The new link. `flags` are the agreed ones: those that were carried over; after a copy, those that came with it. So are the
     tags; but where not all places have what one has, nothing is agreed on yet.
     """
-    mine, theirs = (each if each.flags == flags else replace(each, flags=flags) for each in (made, source))
+    mine, theirs = (each if each.flags == flags else replace(each, flags=flags) for each in (_as_sent(made, source), source))
     if isinstance(step, Copy):
         theirs = replace(theirs, tags=step.counterpart.tags)
     elif all_tags(source.tags) and (LATER in made.tags or len(set(source.tags.values())) > 1):
         theirs = replace(theirs, tags={})
     local, remote = (made, source) if step.to is Side.LOCAL else (source, made)
     return Row(step.row.number, link_of(step.to, mine, theirs), local, remote)
+
+
+def _as_sent(made: Entry, source: Entry) -> Entry:
+    """The base for the side that was written. Where it says something else now than what it was told (a finished task that recurs
+    becomes the next one), that is the other side's news.
+    """
+    return replace(made, revision=source.revision) if is_meaning(made.revision) and is_meaning(source.revision) else made
 
 
 def _tagged(step: Tag, made: Entry) -> Row:
@@ -192,7 +207,7 @@ def _updated(step: Update, made: Entry) -> Row:
     """
     link = step.row.link or link_of(step.to, made, step.source)
     flags = link.flags | (step.target.flags & {Flag.TRASHED})
-    mine = replace(made, flags=flags, collection=link[step.to].collection)
+    mine = replace(_as_sent(made, step.source), flags=flags, collection=link[step.to].collection)
     theirs = replace(step.source, flags=flags, collection=link[step.to].collection)
     return with_entry(replace(step.row, link=with_tags(link_of(step.to, mine, theirs), step.row.link)), step.to, made)
 

@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 
 from ews_bridge import __version__
 from ews_bridge import addresses
+from ews_bridge import itemsconfig
 from ews_bridge import tagconfig
 from ews_bridge.configfile import Source
 from ews_bridge.configfile import Table
@@ -31,6 +32,7 @@ from ews_bridge.configfile import nearest
 from ews_bridge.errors import AuthError
 from ews_bridge.errors import ConfigError
 from ews_bridge.errors import UsageError
+from ews_bridge.itemsconfig import ItemsSection
 from ews_bridge.names import Layout
 from ews_bridge.tagconfig import TagsSection
 
@@ -61,6 +63,11 @@ class MailSection:
     since: int = 0
     max_size: int = 0
 
+
+Section = MailSection | ItemsSection
+
+#: What an account may keep in step, each a section of the file; in this order a run goes through them.
+KINDS = ("mail", "calendar", "contacts", "tasks")
 
 #: What becomes of a message that the server does not take at once: given back, kept and sent later; or it always is.
 Queue = Literal["never", "on-failure", "always"]
@@ -99,6 +106,9 @@ class Account:
     connections: int = 4
     mailbox: str = ""
     mail: MailSection | None = None
+    calendar: ItemsSection | None = None
+    contacts: ItemsSection | None = None
+    tasks: ItemsSection | None = None
     tags: TagsSection | None = None
     send: SendSection = SendSection()
 
@@ -107,10 +117,16 @@ class Account:
         """Whose mailbox this is, and in whose name it sends."""
         return self.mailbox or self.email
 
+    def section(self, kind: str) -> Section | None:
+        """The section of one of KINDS."""
+        found: Section | None = getattr(self, kind)
+        return found
+
 
 #: The keys that a file may have, by table.
 ACCOUNT_KEYS = tuple(each.name for each in fields(Account) if each.name not in ("name", "state_dir"))
 MAIL_KEYS = tuple(each.name for each in fields(MailSection))
+ITEMS_KEYS = itemsconfig.KEYS
 TAGS_KEYS = tagconfig.KEYS
 SEND_KEYS = tuple("from" if each.name == "sender" else each.name for each in fields(SendSection))
 
@@ -245,6 +261,9 @@ def _account(source: Source, name: str, data: object) -> Account:
         connections=table.integer("connections", Account.connections, 1, 16),
         mailbox="" if mailbox.lower() == email.lower() else mailbox,
         mail=_mail(source, (*table.path, "mail"), table.data.get("mail")),
+        calendar=itemsconfig.read(source, (*table.path, "calendar"), table.data.get("calendar")),
+        contacts=itemsconfig.read(source, (*table.path, "contacts"), table.data.get("contacts")),
+        tasks=itemsconfig.read(source, (*table.path, "tasks"), table.data.get("tasks")),
         tags=tagconfig.read(source, (*table.path, "tags"), table.data.get("tags")),
         send=_send(source, (*table.path, "send"), table.data.get("send")),
     )
@@ -262,11 +281,11 @@ def _mail(source: Source, path: tuple[str, ...], data: object) -> MailSection | 
         path=table.file("path"),
         layout=cast(Layout, table.choice("layout", LAYOUTS, MailSection.layout)),
         folders=folders,
-        guard=_share(table, "guard", MailSection.guard),
+        guard=table.share("guard", MailSection.guard),
         read_only=table.strings("read_only", table.data["read_only"]) if "read_only" in table.data else (),
         delete=cast(Delete, table.choice("delete", DELETES, MailSection.delete)),
-        since=_amount(table, "since", {"d": 86_400, "w": 7 * 86_400, "m": 30 * 86_400, "y": 365 * 86_400}, "30d, 6m or 2y"),
-        max_size=_amount(table, "max_size", {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}, "500K or 50M"),
+        since=table.age("since"),
+        max_size=table.amount("max_size", {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}, "500K or 50M"),
     )
 
 
@@ -348,26 +367,6 @@ def _proxy(table: Table) -> str:
     return url
 
 
-def _share(table: Table, key: str, default: float) -> float:
-    value = table.text(key, f"{default:%}")
-    match = re.fullmatch(r"(\d{1,3}(?:\.\d+)?)\s*%", value)
-    share = float(match.group(1)) / 100 if match else 0.0
-    if not 0 < share <= 1:
-        table.refuse(key, "must be a percentage between 1% and 100%")
-    return share
-
-
-def _amount(table: Table, key: str, units: Mapping[str, int], example: str) -> int:
-    """A number with a unit, as a plain number; 0 where the key is not given."""
-    if key not in table.data:
-        return 0
-    match = re.fullmatch(r"([1-9]\d{0,9})\s*([A-Za-z]?)", table.text(key))
-    unit = units.get(match[2]) if match else None
-    if match is None or unit is None:
-        table.refuse(key, f"must be a number with a unit, such as {example}")
-    return int(match[1]) * unit
-
-
 def _one_default(source: Source, accounts: tuple[Account, ...]) -> None:
     for account in [account for account in accounts if account.send.default][1:]:
         source.refuse(("accounts", account.name, "send", "default"), "another account is the default already")
@@ -377,11 +376,12 @@ def _apart(source: Source, accounts: tuple[Account, ...]) -> None:
     """No tree in another, and none around the state: each would take the other's files for its own."""
     state = state_home().resolve()
     taken: dict[Path, str] = {}
-    for account in accounts:
-        if account.mail is None:
+    for account, kind in ((account, kind) for account in accounts for kind in KINDS):
+        section = account.section(kind)
+        if section is None:
             continue
-        key = ("accounts", account.name, "mail", "path")
-        path = account.mail.path.resolve()
+        key = ("accounts", account.name, kind, "path")
+        path = section.path.resolve()
         if path == state or path in state.parents or state in path.parents:
             source.refuse(key, f"{path} and the state directory {state} must not lie in one another")
         for other, owner in taken.items():

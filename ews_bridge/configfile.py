@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Collection
 from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,28 @@ class Table:
         if value != int(value):
             self.refuse(key, "must be a whole number")
         return int(value)
+
+    def share(self, key: str, default: float) -> float:
+        """A percentage as a share: 0.25 for "25%"."""
+        match = re.fullmatch(r"(\d{1,3}(?:\.\d+)?)\s*%", self.text(key, f"{default:%}"))
+        share = float(match.group(1)) / 100 if match else 0.0
+        if not 0 < share <= 1:
+            self.refuse(key, "must be a percentage between 1% and 100%")
+        return share
+
+    def amount(self, key: str, units: Mapping[str, int], example: str) -> int:
+        """A number with a unit, as a plain number; 0 where the key is not given."""
+        if key not in self.data:
+            return 0
+        match = re.fullmatch(r"([1-9]\d{0,9})\s*([A-Za-z]?)", self.text(key))
+        unit = units.get(match[2]) if match else None
+        if match is None or unit is None:
+            self.refuse(key, f"must be a number with a unit, such as {example}")
+        return int(match[1]) * unit
+
+    def age(self, key: str) -> int:
+        """A span such as "2y", in seconds; 0 where the key is not given."""
+        return self.amount(key, {"d": 86_400, "w": 7 * 86_400, "m": 30 * 86_400, "y": 365 * 86_400}, "30d, 6m or 2y")
 
     def strings(self, key: str, value: object) -> tuple[str, ...]:
         if not isinstance(value, list) or not value or not all(isinstance(each, str) and each for each in value):

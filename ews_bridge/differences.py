@@ -5,6 +5,7 @@ Works inside the caller's lock, on its connection; every query goes by the parti
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from dataclasses import dataclass
 from dataclasses import replace
@@ -41,13 +42,17 @@ def rows(db: sqlite3.Connection, *, folders: bool, after: int, limit: int, faile
               AND NOT (NOT linked AND NOT local_here AND {tables.OUTSIDE})
             ORDER BY number LIMIT :limit""",
         {"folders": folders, "after": after, "before": failed_before, "limit": limit}
-        | {"since": policy.since, "max_size": policy.max_size},
+        | {"since": policy.since, "max_size": policy.max_size, "by_uid": policy.by_uid},
     ).fetchall()
     sent = pairing.sent_items(db)
     made = list(map(tables.row_of, found))
     copies = pairing.copies(db, made[0].number, made[-1].number) if made else set()
     return [
-        replace(row, twin=pairing.twin(db, row) if row.number in copies else None, again=pairing.again(db, row, sent))
+        replace(
+            row,
+            twin=pairing.twin(db, row) if row.number in copies else None,
+            again=pairing.again(db, row, sent, by_uid=policy.by_uid),
+        )
         for row in made
     ]
 
@@ -83,3 +88,12 @@ def lost(db: sqlite3.Connection) -> set[Side]:
     """The sides on which some linked item is missing."""
     query = f"SELECT 1 FROM item WHERE {tables.DIFFERS} AND folder = 0 AND linked AND NOT {{0}}_here LIMIT 1"
     return {side for side in Side if db.execute(query.format(side)).fetchone()}
+
+
+def doubles(db: sqlite3.Connection) -> list[tuple[int, str, list[str]]]:
+    """(collection, key, ids of the files) of items on the server that share a key in one folder."""
+    found = db.execute(
+        """SELECT remote_collection, remote_key, json_group_array(local_id) FROM item
+            WHERE NOT folder AND remote_here AND remote_key != '' GROUP BY remote_collection, remote_key HAVING COUNT(*) > 1"""
+    )
+    return [(collection, key, sorted(filter(None, json.loads(files)))) for collection, key, files in found]

@@ -8,7 +8,9 @@ import contextlib
 import errno
 import os
 from collections.abc import Iterable
+from collections.abc import Iterator
 
+from ews_bridge.errors import BadItem
 from ews_bridge.errors import CannotCreate
 from ews_bridge.errors import DiskError
 
@@ -21,12 +23,36 @@ _HINTS = {
     errno.EIO: "the disk reports errors: check it before anything else (dmesg, smartctl)",
 }
 
+# What the place or the name of one folder is to blame for; all else concerns the disk.
+_ITS_OWN = {
+    errno.ENAMETOOLONG,
+    errno.ENOTDIR,
+    errno.ENOTEMPTY,
+    errno.EEXIST,
+    errno.EINVAL,
+    errno.EXDEV,
+    errno.ELOOP,
+    errno.EBUSY,
+}
+
 
 def disk_error(error: OSError, doing: str) -> DiskError:
     """Our error for one of the system's, to be raised `from` it. `doing`: what failed, as in "cannot write /home/a/Mail"."""
     kind = CannotCreate if doing.startswith("cannot create") else DiskError
     reason = error.strerror or str(error)
     return kind(f"{doing}: {reason}", hint=_HINTS.get(error.errno or 0, ""))
+
+
+@contextlib.contextmanager
+def named(path: str, doing: str) -> Iterator[None]:
+    """Errors of the system as ours, about the one folder or about the disk."""
+    try:
+        yield
+    except OSError as error:
+        ours = disk_error(error, doing)
+        if error.errno in _ITS_OWN:
+            raise BadItem(f"{path}: {ours}") from error
+        raise ours from error
 
 
 def sync_directory(path: str) -> None:

@@ -55,15 +55,23 @@ def included(path: str, patterns: Iterable[str]) -> bool:
     return verdict
 
 
-def is_mail(label: str) -> bool:
-    """Whether a folder of this class (PidTagContainerClass 0x3613) holds mail; unknown ("", a local folder) counts."""
-    return label in ("", "IPF.Note") or label.startswith("IPF.Note.")
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which folders are to be synced: of this class (PidTagContainerClass 0x3613), or one derived from it, and covered by these
+    patterns.
+    """
 
+    patterns: Sequence[str] = ("*",)
+    folder_class: str = "IPF.Note"
 
-def in_scope(row: Row, patterns: Sequence[str]) -> bool:
-    """Whether this folder is to be synced."""
-    entry = row.remote or row.local
-    return entry is not None and is_mail(entry.hints.label) and included(entry.key, patterns)
+    def holds(self, label: str) -> bool:
+        """Whether a folder of this class is of the kind; unknown ("", a local folder) counts."""
+        return label in ("", self.folder_class) or label.startswith(f"{self.folder_class}.")
+
+    def covers(self, row: Row) -> bool:
+        """Whether this folder is to be synced."""
+        entry = row.remote or row.local
+        return entry is not None and self.holds(entry.hints.label) and included(entry.key, self.patterns)
 
 
 def observe(state: State, trees: Trees) -> None:
@@ -89,13 +97,13 @@ class Job:
 
     state: State
     trees: Trees
-    patterns: Sequence[str]
+    scope: Scope
     policy: Policy
     fixed: Collection[int]
     take: Callable[[State, Trees, Step, Report], bool]
 
     def plan(self) -> list[Step]:
-        rows = [row for row in self.state.differing(folders=True, limit=1_000_000) if in_scope(row, self.patterns)]
+        rows = [row for row in self.state.differing(folders=True, limit=1_000_000) if self.scope.covers(row)]
         policy = replace(self.policy, frozen=frozenset())
         free = plan([row for row in rows if row.number not in self.fixed], policy).steps
         return [*free, *(step for row in rows if row.number in self.fixed for step in restore_row(row) if allowed(step, policy))]
@@ -264,9 +272,9 @@ def _depth(step: Step) -> tuple[int, str]:
     return path.count("/"), path
 
 
-def leaving(state: State, patterns: Sequence[str]) -> list[Row]:
+def leaving(state: State, scope: Scope) -> list[Row]:
     """Folders on disk that the configuration no longer covers."""
-    return [row for row in state.folders() if row.link and row.local and not in_scope(row, patterns)]
+    return [row for row in state.folders() if row.link and row.local and not scope.covers(row)]
 
 
 def forget(state: State, row: Row, store: Store, tree: Tree) -> int:

@@ -1,4 +1,4 @@
-"""Tree over the folders of one mail root, and the marker file that tells this root from another.
+"""Tree over the folders of one mail root.
 
 A directory is a folder when it has a `cur/`. The id of a folder is its directory relative to the root ("." for the root
 itself, the Inbox of maildir++), its key the path (`names.py`). Must never: follow a symbolic link out of the root to find
@@ -7,20 +7,18 @@ folders, remove a directory with a message in it, put a folder over another.
 
 import contextlib
 import errno
-import json
 import os
 import time
 from collections.abc import Iterator
 from collections.abc import Mapping
-from dataclasses import dataclass
 from dataclasses import replace
 
 from ews_bridge import names
 from ews_bridge.disk import disk_error
 from ews_bridge.disk import make_directory
+from ews_bridge.disk import named
 from ews_bridge.disk import sync_directories
 from ews_bridge.disk import sync_directory
-from ews_bridge.disk import write_whole
 from ews_bridge.errors import BadItem
 from ews_bridge.errors import DiskError
 from ews_bridge.errors import Stale
@@ -34,21 +32,8 @@ from ews_bridge.model import Scan
 from ews_bridge.names import Layout
 from ews_bridge.trash import Trash
 
-MARKER = ".ews-bridge"
-
 _ROOT = "."
 _PARTS = ("tmp", "new", "cur")  # cur last: it is what makes the directory a folder
-# What the place or the name of one folder is to blame for; all else concerns the disk.
-_ITS_OWN = {
-    errno.ENAMETOOLONG,
-    errno.ENOTDIR,
-    errno.ENOTEMPTY,
-    errno.EEXIST,
-    errno.EINVAL,
-    errno.EXDEV,
-    errno.ELOOP,
-    errno.EBUSY,
-}
 
 
 class MailTree:
@@ -92,7 +77,7 @@ class MailTree:
 
     def create(self, path: str) -> Entry:
         id_ = self._directory(path)
-        with _named(path, f"cannot create {self._at(id_)}"):
+        with named(path, f"cannot create {self._at(id_)}"):
             for part in _PARTS:
                 make_directory(os.path.join(self._at(id_), part))
         return self._entry(id_, path)
@@ -113,7 +98,7 @@ class MailTree:
             elif self._is_folder(target):
                 raise BadItem(f"{entry.key} cannot become {path}: there is another folder in {new}", hint="rename one of the two")
             else:
-                with _named(path, f"cannot rename {old} to {new}"):
+                with named(path, f"cannot rename {old} to {new}"):
                     self._rename(old, new)
         return replace(entry, id=target, key=path, hints=replace(entry.hints, place=self._place(target)))
 
@@ -121,7 +106,7 @@ class MailTree:
         home = self._at(entry.id)
         if entry.id == _ROOT:
             raise BadItem(f"the Inbox is {home} itself in the layout {self._layout}, and is not deleted")
-        with _named(entry.key, f"cannot remove {home}"):
+        with named(entry.key, f"cannot remove {home}"):
             self._refuse_if_used(home, entry.key)
             for number, part in enumerate(("new", "tmp", "cur")):
                 try:
@@ -151,7 +136,7 @@ class MailTree:
                     raise DiskError(f"{self._root} is gone, or not mounted") from error
                 return {}
             raise disk_error(error, f"cannot read {error.filename or self._root}") from error
-        cut = _long_names(before, self._layout)
+        cut = names.long_names({id_: entry.key for id_, entry in before.items()}, self._layout)
         found = {}
         for directory in directories:
             id_ = directory or _ROOT
@@ -242,60 +227,3 @@ class MailTree:
             return str(os.stat(f"{self._at(id_)}/cur").st_ino)
         except OSError:  # gone just now: the next scan says so
             return ""
-
-
-@dataclass(frozen=True, slots=True)
-class Marker:
-    """What the root says of itself: whose it is (a random id), how many runs have written it, and which mailbox it mirrors."""
-
-    account: str
-    generation: int
-    mailbox: str = ""
-
-
-def read_marker(root: str) -> Marker | None:
-    """The marker, None where there is none. Raises `DiskError` for one that cannot be read or understood."""
-    path = os.path.join(root, MARKER)
-    try:
-        with open(path, "rb") as file:
-            data = json.load(file)
-        return Marker(str(data["account"]), int(data["generation"]), str(data.get("mailbox", "")))
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise disk_error(error, f"cannot read {path}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise DiskError(
-            f"{path} is damaged", hint="look whether this is the right directory; if it is, remove that file"
-        ) from error
-
-
-def write_marker(root: str, marker: Marker) -> None:
-    """Make the root if need be and write the marker, durably, in the place of the old one."""
-    data = {"version": 1, "account": marker.account, "generation": marker.generation, "mailbox": marker.mailbox}
-    try:
-        make_directory(root)
-        write_whole(os.path.join(root, MARKER), json.dumps(data).encode() + b"\n")
-    except OSError as error:
-        raise disk_error(error, f"cannot write {os.path.join(root, MARKER)}") from error
-
-
-def _long_names(before: Mapping[str, Entry], layout: Layout) -> dict[str, str]:
-    """What the state knows of cut names, as `names.path` wants it."""
-    result = {}
-    for id_, entry in before.items():
-        pairs = zip(id_.split("/"), entry.key.split("/"), strict=False) if layout == "verbatim" else ((id_, entry.key),)
-        result.update({cut: full for cut, full in pairs if names.is_cut(cut)})
-    return result
-
-
-@contextlib.contextmanager
-def _named(path: str, doing: str) -> Iterator[None]:
-    """Errors of the system as ours, about the one folder or about the disk."""
-    try:
-        yield
-    except OSError as error:
-        ours = disk_error(error, doing)
-        if error.errno in _ITS_OWN:
-            raise BadItem(f"{path}: {ours}") from error
-        raise ours from error

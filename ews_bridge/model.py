@@ -54,7 +54,8 @@ class Hints:
 
     `place` is PidTagSearchKey 0x300B in base64 on the server (same after a move, and on a copy), the inode on disk (reused by
     the file system). `token` is ours: set when we created the item. `size` in bytes, as the side counts them (0: unknown).
-    `sent` is the Date of a mail in seconds since the epoch (0: unknown). `label` is for people: a subject or a path.
+    `sent` is the Date of a mail, or when an event or task was over, in seconds since the epoch (0: unknown). `label` is for
+    people: a subject or a path.
     `author` is who wrote a mail, in the form of `headers.author_of`; told while two sides that never met are brought together.
     `looked` is what a file's clocks said when its tags were read, "" where nobody read any.
     """
@@ -121,6 +122,33 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """What the file of an event, a contact or a task says: its UID, a digest that two files share exactly when they mean the
+    same, and a name for people.
+
+    `members`: the UIDs of the items that it refers to, as a group of contacts does. `ended`: when it was over for good (a task
+    completed, a series run out), in seconds since the epoch; 0: it is not, or never. What ended long ago may be left out of the
+    window that the settings call `since`.
+    """
+
+    uid: str
+    meaning: str
+    label: str
+    ended: int = 0
+    members: tuple[str, ...] = ()
+
+    @property
+    def revision(self) -> str:
+        """The revision of what says this, on either side: see `is_meaning`."""
+        return f"={self.meaning}"
+
+
+def is_meaning(revision: str) -> bool:
+    """Whether this revision is a digest of what its content says: two that are equal say the same, whatever side they are of."""
+    return revision.startswith("=")
+
+
+@dataclass(frozen=True, slots=True)
 class New:
     """An item to be created: its content and what goes with it. `tags` are those that it is to have in every place there."""
 
@@ -157,7 +185,8 @@ class Row:
     remote: Entry | None
     #: Of a new entry: the linked item that it looks like a copy of, as both sides show it now.
     twin: Link | None = None
-    #: A new file in Sent Items whose Message-ID a linked item there has, too: a reader's own copy of what the server keeps.
+    #: A new file whose key a linked item of the folder has, too: in Sent Items a reader's own copy of what the server keeps; of
+    #: what has a UID, a second file with the same.
     again: bool = False
 
     def __getitem__(self, side: Side) -> Entry | None:
@@ -319,7 +348,8 @@ class Policy:
     `frozen`: collections that the server, or the configuration, lets nobody change: local changes there are undone. `closed`:
     those into which nothing may be put. Outside the
     window, mail is not fetched, and forgotten when it was: read and unflagged mail from before `since` (seconds since the
-    epoch), and what is larger than `max_size` bytes (0: no limit).
+    epoch), and what is larger than `max_size` bytes (0: no limit). `by_uid`: events, contacts and tasks, of which a folder
+    should have one of each UID; they have no flags, and leave the window by their date.
     """
 
     writes: frozenset[Side] = frozenset(Side)
@@ -329,6 +359,7 @@ class Policy:
     closed: frozenset[int] = frozenset()
     since: int = 0
     max_size: int = 0
+    by_uid: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,9 +373,12 @@ class Failure:
 
 @dataclass(slots=True)
 class Report:
-    """What a run did, for the summary line and --json. Counts are items, by the word of the step ("download", "delete local")."""
+    """What a run did, for the summary line and --json. Counts are items, by the word of the step ("download", "delete local");
+    `kinds`: the same for each kind ("mail", "tasks").
+    """
 
     done: dict[str, int] = field(default_factory=dict)
+    kinds: dict[str, dict[str, int]] = field(default_factory=dict)
     pending: int = 0
     failures: list[Failure] = field(default_factory=list)
     refused: list[Failure] = field(default_factory=list)

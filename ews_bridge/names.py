@@ -125,6 +125,15 @@ def is_cut(component: str) -> bool:
     return len(component) > 60 and bool(_CUT.search(component)) and _NAME_MAX - 3 <= len(_bytes(component)) <= _NAME_MAX
 
 
+def long_names(directories: Mapping[str, str], layout: Layout) -> dict[str, str]:
+    """What is known of cut names, as `path` wants it, from what is known of directories: directory → path."""
+    result = {}
+    for directory, whole in directories.items():
+        pairs = zip(directory.split("/"), whole.split("/"), strict=False) if layout == "verbatim" else ((directory, whole),)
+        result.update({cut: full for cut, full in pairs if is_cut(cut)})
+    return result
+
+
 def _nested(directory: str, known: Mapping[str, str]) -> str | None:
     result = ""
     for part in directory.split("/"):

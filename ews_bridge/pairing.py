@@ -93,8 +93,8 @@ def _adopt(db: sqlite3.Connection) -> int:
     """A new entry on each side, in one collection, of one key: the same item seen twice.
 
     Its Date and From must be the same where both are known. Mailing lists make several of one Message-ID and Date, which differ
-    in the From or the Subject: those of one author are one, then those of one subject, then those that are nearest in size. In
-    Sent Items the server may have rewritten Date and From.
+    in the From or the Subject: those of one author are one, then those of one subject, then those that are nearest in size. Of
+    events and tasks those that say the same come first. In Sent Items the server may have rewritten Date and From.
     """
     pairs = db.execute(
         """SELECT a.number AS old, b.number AS new FROM item a CROSS JOIN item b
@@ -104,8 +104,9 @@ def _adopt(db: sqlite3.Connection) -> int:
               AND NOT b.linked AND b.remote_here AND NOT b.local_here
               AND a.local_key != '' AND (a.local_collection = ?
                    OR ((a.sent = 0 OR b.sent = 0 OR a.sent = b.sent) AND author_likeness(a.author, b.author) > 0))
-            ORDER BY (a.sent = b.sent AND a.sent != 0) DESC, author_likeness(a.author, b.author) DESC, (a.label = b.label) DESC,
-                     abs(a.size - b.size), a.number, b.number""",
+            ORDER BY (a.local_revision = b.remote_revision) DESC, (a.sent = b.sent AND a.sent != 0) DESC,
+                     author_likeness(a.author, b.author) DESC, (a.label = b.label) DESC, abs(a.size - b.size),
+                     a.number, b.number""",
         (sent_items(db),),
     ).fetchall()
     used: set[int] = set()
@@ -221,18 +222,19 @@ def sent_items(db: sqlite3.Connection) -> int:
     return int(found[0]) if found else -1
 
 
-def again(db: sqlite3.Connection, row: Row, sent: int) -> bool:
-    """Whether a reader wrote its own copy of a message that the server keeps in Sent Items, and that is here already.
+def again(db: sqlite3.Connection, row: Row, sent: int, *, by_uid: bool) -> bool:
+    """Whether a new file has the key of what is in its folder already, there and here.
 
-    There one Message-ID is one message, though the server rewrote the Date when it was sent.
+    In Sent Items one Message-ID is one message, though the server rewrote the Date when it was sent: a reader's own copy. What
+    has a UID may be in a folder once.
     """
     new = row.local
-    if row.link or row.remote or new is None or new.collection != sent or not new.key:
+    if row.link or row.remote or new is None or not (by_uid or new.collection == sent) or not new.key:
         return False
     found = db.execute(
         """SELECT 1 FROM item WHERE local_key = ? AND local_key != '' AND local_collection = ? AND remote_collection = ?
               AND linked AND local_here AND remote_here AND number != ? LIMIT 1""",
-        (new.key, sent, sent, row.number),
+        (new.key, new.collection, new.collection, row.number),
     ).fetchone()
     return found is not None
 
@@ -300,3 +302,13 @@ def _alike(side: Side, which: str) -> str:
         for same in (by_key, by_place)
     )
     return " UNION ALL ".join(halves) + " ORDER BY likeness DESC, old, new"
+
+
+def id_of(db: sqlite3.Connection, side: Side, key: str) -> str:
+    """The id of the item with this key that is on that side; of several the oldest; "" where there is none."""
+    found = db.execute(
+        f"""SELECT {side}_id FROM item WHERE {side}_key = ? AND {side}_key != '' AND {side}_here AND NOT folder
+            ORDER BY number LIMIT 1""",
+        (key,),
+    ).fetchone()
+    return str(found[0]) if found else ""

@@ -40,6 +40,7 @@ from ews_bridge.model import Tag
 from ews_bridge.model import Tags
 from ews_bridge.model import Update
 from ews_bridge.model import all_tags
+from ews_bridge.model import is_meaning
 
 #: A `T` that is in the base was heard, and not granted: the item was edited meanwhile, or is frozen.
 _WISH = frozenset({Flag.TRASHED})
@@ -95,7 +96,9 @@ def plan_row(row: Row, policy: Policy = ANY) -> list[Step]:
             return [Create(row, dead, live)]
         return [Delete(row, dead.other, live)]
     if link is None:
-        if local.revision and remote.revision:  # two drafts of one Message-ID: nobody knows whether they say the same
+        # Of two drafts with one Message-ID nobody knows whether they say the same.
+        alike = local.revision == remote.revision and is_meaning(local.revision)
+        if local.revision and remote.revision and not alike:
             return [Conflict(row, local, remote)]
         # Of two folders whose names differ in case the server's name is the news.
         agreed = remote if remote.collection else replace(remote, key=local.key)
@@ -109,7 +112,7 @@ def _create(row: Row, to: Side, source: Entry) -> list[Step]:
     """What is new on one side only; a message that its reader marked to be deleted stays where it is."""
     if Flag.TRASHED in source.flags:
         return []
-    if row.again:
+    if row.again and not source.revision:
         return [Forget(row)]
     if row.twin is not None:
         return [Copy(row, to, source, row.twin[to], row.twin[to.other])]
@@ -129,7 +132,7 @@ def _leave(row: Row, link: Link | None, local: Entry | None) -> list[Step]:
 def _outside(remote: Entry, policy: Policy) -> bool:
     if policy.max_size and remote.hints.size > policy.max_size:
         return True
-    wanted = Flag.FLAGGED in remote.flags or Flag.SEEN not in remote.flags
+    wanted = not policy.by_uid and (Flag.FLAGGED in remote.flags or Flag.SEEN not in remote.flags)
     return 0 < remote.hints.sent < policy.since and not wanted
 
 

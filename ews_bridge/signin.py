@@ -9,18 +9,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
-import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ews_bridge import config
 from ews_bridge import disk
 from ews_bridge import lock
 from ews_bridge.config import Account
-from ews_bridge.config import Delete
 from ews_bridge.config import MailSection
 from ews_bridge.errors import CannotCreate
 from ews_bridge.errors import ConfigError
@@ -28,10 +27,8 @@ from ews_bridge.errors import SignInRefused
 from ews_bridge.exchange.session import Connection
 from ews_bridge.exchange.session import Settings
 
-# What sends one message needs neither, and should not wait for them.
+# What sends one message does not need it, and should not wait for it.
 if TYPE_CHECKING:
-    from ews_bridge.exchange.tagging import Tagging
-    from ews_bridge.exchange.tree import ExchangeTree
     from ews_bridge.state import State
 
 
@@ -84,34 +81,46 @@ def _settings(account: Account, secret: str) -> Settings:
 
 
 def mail_section(account: Account) -> MailSection:
+    """The mail of an account, for what is about nothing else. Raises ConfigError where it has none."""
     if account.mail is None:
-        raise ConfigError(f"account {account.name} has no [accounts.{account.name}.mail] section: there is nothing to sync")
+        raise ConfigError(f"account {account.name} has no [accounts.{account.name}.mail] section")
     return account.mail
 
 
 @contextmanager
-def opened(account: Account, *, wait: float) -> Iterator[State]:
-    """The account's state, with the lock held: for what writes."""
-    from ews_bridge.state import State
-
+def locked(account: Account, *, wait: float) -> Iterator[None]:
+    """The account's lock, for what writes. Waits so many seconds for another run."""
     try:
         account.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise CannotCreate(f"cannot create {account.state_dir}: {error.strerror}") from error
     with lock.held(account.state_dir / "lock", wait=wait):
-        state = State.open(account.state_dir / "state.sqlite3")
-        try:
-            yield state
-        finally:
-            state.close()
+        yield
+
+
+def state_file(account: Account, kind: str) -> Path:
+    """Where the state of one kind of an account ("mail", "tasks") is kept. What breaks one leaves the others."""
+    return account.state_dir / ("state.sqlite3" if kind == "mail" else f"{kind}.sqlite3")
 
 
 @contextmanager
-def copied(account: Account) -> Iterator[State]:
-    """A copy of the account's state in memory, as the last commit left it: for what only looks, and waits for nobody."""
+def opened(account: Account, kind: str) -> Iterator[State]:
+    """The state of a kind, for who holds the account's lock."""
     from ews_bridge.state import State
 
-    path = account.state_dir / "state.sqlite3"
+    state = State.open(state_file(account, kind))
+    try:
+        yield state
+    finally:
+        state.close()
+
+
+@contextmanager
+def copied(account: Account, kind: str) -> Iterator[State]:
+    """A copy of the state in memory, as the last commit left it: for what only looks, and waits for nobody."""
+    from ews_bridge.state import State
+
+    path = state_file(account, kind)
     with contextlib.ExitStack() as stack:
         if not path.exists():
             memory = State.in_memory()
@@ -121,12 +130,3 @@ def copied(account: Account) -> Iterator[State]:
             memory = state.copy()
         stack.callback(memory.close)
         yield memory
-
-
-def exchange_tree(
-    connection: Connection, state: State, *, delete: Delete = "trash", tagging: Tagging | None = None
-) -> ExchangeTree:
-    from ews_bridge.exchange.tree import ExchangeTree
-
-    special = json.loads(state.get("special") or "{}")
-    return ExchangeTree(connection, special=special, delete=delete, adopting=state.adopting, tagging=tagging)

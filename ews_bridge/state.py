@@ -273,6 +273,16 @@ class State:
             )
             return [tables.row_of(row) for row in rows]
 
+    def ids(self, side: Side, keys: Iterable[str]) -> Mapping[str, str]:
+        """The ids of the items with these keys, as far as that side has them."""
+        with self._lock:
+            return {key: ident for key in keys if (ident := pairing.id_of(self._db, side, key))}
+
+    def doubles(self) -> list[tuple[int, str, list[str]]]:
+        """(collection, key, ids of the files) of items on the server that share a key in one folder."""
+        with self._lock:
+            return differences.doubles(self._db)
+
     def row(self, number: int) -> Row | None:
         with self._lock:
             found = self._db.execute(f"SELECT {tables.ROW} FROM item WHERE number = ?", (number,)).fetchone()
@@ -310,7 +320,7 @@ class State:
     def settle(self, rows: Iterable[Row], *, tokens: Iterable[str] = ()) -> None:
         """Write these rows as they now are, and strike out finished intents, in one transaction."""
         with self._transaction() as db:
-            for statement, written in groupby(map(_writing, rows), key=itemgetter(0)):
+            for statement, written in groupby(map(tables.writing, rows), key=itemgetter(0)):
                 db.executemany(statement, [values for _, values in written])
             db.executemany("DELETE FROM journal WHERE token = ?", [(token,) for token in tokens])
 
@@ -374,19 +384,3 @@ class State:
         """How many items (not folders) are linked."""
         with self._lock:
             return int(self._db.execute("SELECT COUNT(*) FROM item WHERE folder = 0 AND linked").fetchone()[0])
-
-
-def _writing(row: Row) -> tuple[str, Sequence[object]]:
-    """The statement that writes a row as it now is, with its values."""
-    if row.local is None and row.remote is None:
-        return "DELETE FROM item WHERE number = ?", (row.number,)
-    values: list[object] = []
-    for entry in (row.local, row.remote):
-        if entry is not None:
-            values += tables.view_of(entry)
-    if row.link is not None:
-        values += tables.base_of(row.link)
-    if row.remote is not None:
-        values += (row.remote.id, row.remote.collection)
-    statement = tables.update(local=row.local is not None, remote=row.remote is not None, linked=row.link is not None)
-    return statement, (*values, row.number)

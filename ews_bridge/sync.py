@@ -1,372 +1,106 @@
-"""One account, from settings to report: lock, state, sign-in, folder trees, then the items in them.
+"""One account, from settings to report: lock, sign-in, the outbox, then each kind that has a section (`onekind.py`).
 
-The order of a run: hold the lock → make sure that the tree on disk is the one we know → ask which folders of the server
-changed, and what may be done there (`survey`) → list both folder trees and make them
-alike → finish what an earlier run began (`recover`) → list the folders that changed and the local
-ones → rounds of plan and apply (`converge.py`) → remove folders that are gone → prune the trash → report.
-
-A dry run is the same code on a copy of the state in memory; only what carries steps out is exchanged for what prints them.
+What goes wrong with one kind as a whole does not stop the others, unless it is the server or the sign-in.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+import contextlib
 import secrets
-import socket
 import time
-from collections.abc import Callable
-from collections.abc import Iterable
 from collections.abc import Iterator
-from collections.abc import Sequence
-from concurrent.futures import Executor
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import asdict
 from dataclasses import dataclass
-from dataclasses import field
-from dataclasses import replace
-from functools import partial
-from typing import Protocol
 
-from ews_bridge import apply
-from ews_bridge import binding
-from ews_bridge import converge
 from ews_bridge import delivery
-from ews_bridge import disk
-from ews_bridge import folders as folder_trees
+from ews_bridge import kinds
+from ews_bridge import onekind
 from ews_bridge import signin
-from ews_bridge import tagsync
 from ews_bridge import trash
-from ews_bridge.batch import Stores
 from ews_bridge.config import Account
-from ews_bridge.config import MailSection
 from ews_bridge.errors import Refused
 from ews_bridge.errors import UsageError
 from ews_bridge.exchange.session import Connection
-from ews_bridge.exchange.survey import Survey
-from ews_bridge.exchange.tree import ExchangeTree
-from ews_bridge.limits import limits as limits_of
-from ews_bridge.mailtree import MailTree
-from ews_bridge.meaning import same_message
-from ews_bridge.model import Content
 from ews_bridge.model import Failure
-from ews_bridge.model import Policy
 from ews_bridge.model import Report
-from ews_bridge.model import Row
 from ews_bridge.model import Side
-from ews_bridge.model import Step
-from ews_bridge.state import State
-from ews_bridge.store import Store
-
-#: Folders in which losing everything is ordinary: no guard stands before them.
-UNGUARDED = ("deleteditems", "junkemail")
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the command line asks of one run. `writes`: the sides that may be written; `folders`: paths, none means all."""
-
-    dry_run: bool = False
-    allow_deletes: bool = False
-    refill: bool = False
-    wait: float = 30.0
-    folders: tuple[str, ...] = ()
-    writes: frozenset[Side] = frozenset(Side)
-
-
-class Progress(Protocol):
-    """Where a run tells how far it is. Called from one thread."""
-
-    def phase(self, name: str, total: int | None) -> None:
-        """A new part of the work begins; `total` items are expected (None: not known)."""
-
-    def advance(self, items: int, bytes: int) -> None:
-        """So much more is done."""
-
-    def step(self, text: str) -> None:
-        """A step that was taken, or in a dry run would be."""
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What is open while one account is synced."""
-
-    account: Account
-    mail: MailSection
-    options: Options
-    progress: Progress
-    state: State
-    trees: dict[Side, MailTree | ExchangeTree]
-    remote: ExchangeTree
-    workers: Executor
-    name: str
-    survey: Survey = field(default_factory=Survey)
-    report: Report = field(default_factory=Report)
+from ews_bridge.onekind import Options as Options
+from ews_bridge.onekind import Progress as Progress
 
 
 def sync(account: Account, *, options: Options, progress: Progress) -> Report:
-    """Bring one account's mail together and report. Raises EwsBridgeError for what concerns the whole account."""
-    state_of = signin.copied(account) if options.dry_run else signin.opened(account, wait=options.wait)
-    with state_of as state, signin.connected(account) as connection:
-        began = time.time()
-        with _run(account, options, progress, state, connection) as run:
-            _outbox(run, connection)
-            run = replace(_bound(run), survey=run.remote.survey())
-            write = not options.dry_run and Side.REMOTE in options.writes
-            tagsync.prepare(account, state, run.remote.tagging, write=write)
-            in_the_way = _trees(run)
-            run = _items(run)
-            if folder_trees.revive(_folder_job(run), _policy(run, run.state.folders()), run.report):
-                _items(replace(run, survey=run.remote.survey()))
-                run.report.refused[:] = dict.fromkeys(run.report.refused)  # told twice
-            tagsync.finish(state, run.remote.tagging)
-            _finish(run, began, in_the_way)
-    return run.report
-
-
-def _bound(run: Run) -> Run:
-    """The run, once it is sure that it has to do with the tree it knows; `status` can tell when it has not."""
-    dry = run.options.dry_run
-    try:
-        bound = binding.check(run.state, run.account, run.mail, refill=run.options.refill, write=not dry)
-    except Refused as refusal:
-        if not dry:
-            refused = [asdict(Failure(str(run.mail.path), str(refusal), refusal.hint))]
-            run.state.put({"last": json.dumps({"run": run.name, "report": {"refused": refused}})})
-        raise
-    run.report.notes.extend(bound.notes)
-    return replace(run, options=replace(run.options, refill=run.options.refill or bound.refill))
-
-
-@contextmanager
-def _run(account: Account, options: Options, progress: Progress, state: State, connection: Connection) -> Iterator[Run]:
-    mail = signin.mail_section(account)
+    """Bring one account together and report. Raises EwsBridgeError for what concerns the whole account."""
+    wanted = kinds.of(account, options.only)
+    whole = Report()
+    refused: list[Refused] = []
+    missed: list[set[str]] = []
     name = f"{time.strftime('%Y%m%dT%H%M%S')}-{secrets.token_hex(2)}"
-    kept = trash.Trash(str(account.state_dir / "trash"), name)
-    keeper = tagsync.keeper(account, state)
-    local = MailTree(str(mail.path), layout=mail.layout, trash=kept, host=_host(), tags=keeper)
-    tagging = tagsync.tagging(account, state, connection)
-    remote = signin.exchange_tree(connection, state, delete=mail.delete, tagging=tagging)
-    trees: dict[Side, MailTree | ExchangeTree] = {Side.LOCAL: local, Side.REMOTE: remote}
-    with ThreadPoolExecutor(_width(account)) as workers:
-        yield Run(account, mail, options, progress, state, trees, remote, workers, name)
+    with _locked(account, options), signin.connected(account) as connection:
+        for kind in wanted:
+            report = Report()
+            try:
+                if kind.name == "mail":
+                    _outbox(account, options, connection, report)
+                told = _Told(progress, kind.name)
+                unknown = onekind.keep(
+                    account, kind, options=options, progress=told, connection=connection, name=name, report=report
+                )
+                missed.append(set(unknown))
+            except Refused as error:
+                refused.append(error)
+            finally:
+                _add(whole, report, kind.name)
+        if not options.dry_run:
+            trash.prune(str(account.state_dir / "trash"))
+    nowhere = [path for path in options.folders if missed and all(path in each for each in missed)]
+    if nowhere:
+        raise UsageError(f"there is no folder {nowhere[0]!r} among those that are synced", hint="ews-bridge folders lists them")
+    if len(refused) == len(wanted):
+        raise refused[0]
+    whole.refused += [Failure(account.name, str(error), error.hint) for error in refused]
+    return whole
 
 
-def _width(account: Account) -> int:
-    """Batches at work at once: one for each connection, and two whose files are being written. More cost memory (an arena of the
-    allocator for each thread) and gain nothing.
-    """
-    return account.connections + 2
+@contextlib.contextmanager
+def _locked(account: Account, options: Options) -> Iterator[None]:
+    """A dry run waits for nobody."""
+    if options.dry_run:
+        yield
+        return
+    with signin.locked(account, wait=options.wait):
+        yield
 
 
-def _host() -> str:
-    """This machine in file names: no character that a Maildir gives a meaning."""
-    return "".join(c if c.isalnum() or c in ".-" else "-" for c in socket.gethostname()) or "localhost"
-
-
-def _outbox(run: Run, connection: Connection) -> None:
+def _outbox(account: Account, options: Options, connection: Connection, report: Report) -> None:
     """What waits to be sent goes first: then the copy that a mail reader kept meets the server's, and is adopted."""
-    if run.options.dry_run or Side.REMOTE not in run.options.writes:
+    if options.dry_run or Side.REMOTE not in options.writes:
         return
-    flushed = delivery.flush(run.account, connection)
-    run.report.count(["sent"] * flushed.sent)
-    run.report.failures += [Failure(f"not sent: {letter.label}", str(error), error.hint) for letter, error in flushed.failed]
+    flushed = delivery.flush(account, connection)
+    report.count(["sent"] * flushed.sent)
+    report.failures += [Failure(f"not sent: {letter.label}", str(error), error.hint) for letter, error in flushed.failed]
 
 
-# ---- the two parts of a run
+def _add(whole: Report, part: Report, kind: str) -> None:
+    whole.kinds[kind] = part.done
+    for word, count in part.done.items():
+        whole.done[word] = whole.done.get(word, 0) + count
+    whole.pending += part.pending
+    whole.bytes += part.bytes
+    for name in ("failures", "refused", "conflicts", "reverted", "notes"):
+        getattr(whole, name).extend(getattr(part, name))
 
 
-def _policy(run: Run, rows: Sequence[Row] = ()) -> Policy:
-    """What this run may do, with these folders."""
-    limits = limits_of(rows, run.survey, run.mail.read_only)
-    return Policy(
-        writes=run.options.writes,
-        refill=run.options.refill,
-        frozen=limits.frozen,
-        closed=limits.closed,
-        since=_now() - run.mail.since if run.mail.since else 0,
-        max_size=run.mail.max_size,
-    )
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Progress of one kind: what is no mail says so."""
 
+    progress: Progress
+    kind: str
 
-def _trees(run: Run) -> list[Failure]:
-    """Make the folder trees alike; returns what was in the way."""
-    run.progress.phase("listing folders", None)
-    if not run.state.get("special"):  # by which a folder of an IMAP program is recognised
-        run.state.put({"special": json.dumps(run.remote.special())})
-    folder_trees.observe(run.state, run.trees)
-    taken = folder_trees.taken_for(run.state)
-    run.report.notes += [f"{here} on disk is {there} on the server, and gets that name" for here, there in taken]
-    if special := run.remote.special():
-        run.state.put({"special": json.dumps(special)})
-    return folder_trees.converge(_folder_job(run), run.report)
+    def phase(self, name: str, total: int | None) -> None:
+        self.progress.phase(name, total)
 
+    def advance(self, items: int, bytes: int) -> None:
+        self.progress.advance(items, bytes)
 
-def _folder_job(run: Run) -> folder_trees.Job:
-    special = set(json.loads(run.state.get("special") or "{}").values())
-    rows = run.state.folders()
-    fixed = {row.number for row in rows if row.remote and row.remote.id in special}
-    fixed |= limits_of(rows, run.survey, run.mail.read_only).fixed
-    take = partial(_show_folder, run.progress) if run.options.dry_run else folder_trees.take
-    return folder_trees.Job(run.state, run.trees, run.mail.folders, _policy(run), fixed, take)
-
-
-def _show_folder(progress: Progress, state: State, trees: folder_trees.Trees, step: Step, report: Report) -> bool:
-    report.count(folder_trees.word(step))
-    if folder_trees.word(step):
-        progress.step(str(step))
-    return False
-
-
-def _items(run: Run) -> Run:
-    """Bring together what is in the folders. The run that is returned knows those that were made in it."""
-    rows = [row for row in run.state.folders() if folder_trees.in_scope(row, run.mail.folders)]
-    if any(row.remote and row.remote.id not in run.survey.stamps for row in rows):
-        run = replace(run, survey=run.remote.survey())
-    stores: dict[tuple[Side, int], Store] = {
-        (side, row.number): run.trees[side].open(entry, row.number) for row in rows for side in Side if (entry := row[side])
-    }
-    paths = {row.number: entry.key for row in run.state.folders() if (entry := row.remote or row.local)}
-    selected = _selected(run, rows)
-    tools = _tools(run, stores)
-    if not run.options.dry_run:
-        apply.recover(run.state, stores)
-    special = {ident: name for name, ident in json.loads(run.state.get("special") or "{}").items()}
-    roots = [row.remote.key for row in rows if row.remote and special.get(row.remote.id) in UNGUARDED]
-    unguarded = {number for number, path in paths.items() if any(f"{path}/".startswith(f"{root}/") for root in roots)}
-    if run.options.allow_deletes:
-        unguarded |= selected
-    job = converge.Job(
-        state=run.state,
-        stores=stores,
-        paths=paths,
-        selected=selected,
-        policy=_policy(run, rows),
-        guard=run.mail.guard,
-        unguarded=unguarded,
-        take=_shower(run) if run.options.dry_run else _taker(run, tools),
-        coming=_coming(rows) if run.options.dry_run else set(),
-        workers=run.workers,
-        now=_now,
-        stamps=_stamps(run.survey, rows),
-        probe=lambda: _stamps(run.remote.survey(), rows),
-    )
-    run.progress.phase("listing messages", None)
-    converge.converge(job, run.report)
-    return run
-
-
-def _coming(rows: Sequence[Row]) -> set[converge.Place]:
-    """The folders that a dry run did not make, and a real one would have made by now."""
-    return {(side, row.number) for row in rows for side in Side if row[side] is None and row.link is None}
-
-
-def _stamps(survey: Survey, rows: Sequence[Row]) -> dict[int, str]:
-    """Collection → the server's change stamp of it."""
-    return {row.number: survey.stamps.get(row.remote.id, "") for row in rows if row.remote}
-
-
-def _selected(run: Run, rows: Sequence[Row]) -> set[int]:
-    # Of two folders with one path, one is gone and the other has taken its name.
-    by_path: dict[str, set[int]] = {}
-    for row in rows:
-        if entry := row.remote or row.local:
-            by_path.setdefault(entry.key, set()).add(row.number)
-    unknown = [path for path in run.options.folders if path not in by_path]
-    if unknown:
-        raise UsageError(f"there is no folder {unknown[0]!r} among those that are synced", hint="ews-bridge folders lists them")
-    return set().union(*(by_path[path] for path in run.options.folders or by_path))
-
-
-def _tools(run: Run, stores: Stores) -> apply.Tools:
-    return apply.Tools(
-        state=run.state,
-        stores=stores,
-        workers=run.workers,
-        width=_width(run.account),
-        new_token=lambda: secrets.token_hex(10),
-        aside=lambda row, content: _keep_aside(run, row, content),
-        now=_now,
-        advance=run.progress.advance,
-        same=same_message,
-    )
-
-
-def _taker(run: Run, tools: apply.Tools) -> Callable[[Iterable[Sequence[Step]]], set[converge.Place]]:
-    """Carries steps out; the generation of the tree is raised before the first."""
-    raised: list[bool] = []
-
-    def pages(planned: Iterable[Sequence[Step]]) -> Iterator[Sequence[Step]]:
-        for steps in planned:
-            if steps and not raised:
-                binding.raise_generation(run.state, run.mail)
-                raised.append(True)
-            for word in apply.words(steps):
-                run.progress.step(word)
-            yield steps
-
-    def take(planned: Iterable[Sequence[Step]]) -> set[converge.Place]:
-        run.progress.phase("syncing", run.state.count_differing())
-        before = run.report.done.get("delete remote", 0)
-        again = apply.apply(pages(planned), tools, run.report)
-        if run.report.done.get("delete remote", 0) > before:
-            again |= _bin(run) & tools.stores.keys()
-        return again
-
-    return take
-
-
-def _bin(run: Run) -> set[converge.Place]:
-    """Deleted Items: what we delete is there then, and belongs to this run, too."""
-    ident = json.loads(run.state.get("special") or "{}").get("deleteditems")
-    return {(Side.REMOTE, row.number) for row in run.state.folders() if row.remote and row.remote.id == ident}
-
-
-def _shower(run: Run) -> Callable[[Iterable[Sequence[Step]]], set[converge.Place]]:
-    """Prints steps instead of taking them: the first round is all there is."""
-    shown: list[bool] = []
-
-    def take(planned: Iterable[Sequence[Step]]) -> set[converge.Place]:
-        for steps in planned:
-            if not shown:
-                run.report.count(said for step in steps if (said := apply.word(step)))
-                for line in apply.words(steps):
-                    run.progress.step(line)
-        shown.append(True)
-        return set()
-
-    return take
-
-
-def _keep_aside(run: Run, row: Row, content: Content) -> str:
-    """The local version of a conflict, under a name that is the same when the step is repeated."""
-    data = b"".join(content.pieces())
-    path = run.account.state_dir / "conflicts" / f"{row.number}-{hashlib.sha256(data).hexdigest()[:12]}"
-    disk.make_directory(str(path.parent))
-    disk.write_whole(str(path), data)
-    return str(path)
-
-
-def _now() -> int:
-    return int(time.time())
-
-
-def _finish(run: Run, began: float, in_the_way: list[Failure]) -> None:
-    """Folders that are gone, those that waited for their names, the trash, and what `status` will say of this run."""
-    if run.options.dry_run:
-        for step in folder_trees.dying(_folder_job(run)):
-            _show_folder(run.progress, run.state, run.trees, step, run.report)
-        for row in folder_trees.leaving(run.state, run.mail.folders):
-            run.progress.step(f"forget {row.local.key if row.local else ''}: no longer synced, its files go to the trash")
-        return
-    folder_trees.delete(_folder_job(run), run.report)
-    run.report.failures += folder_trees.converge(_folder_job(run), run.report) if in_the_way else []
-    for row in folder_trees.leaving(run.state, run.mail.folders) if Side.LOCAL in run.options.writes else ():
-        assert row.local is not None
-        store = run.trees[Side.LOCAL].open(row.local, row.number)
-        count = folder_trees.forget(run.state, row, store, run.trees[Side.LOCAL])
-        run.report.done["forgotten"] = run.report.done.get("forgotten", 0) + count
-    trash.prune(str(run.account.state_dir / "trash"))
-    last = {"run": run.name, "began": began, "seconds": time.time() - began, "report": asdict(run.report)}
-    run.state.put({"last": json.dumps(last)})
+    def step(self, text: str) -> None:
+        self.progress.step(text if self.kind == "mail" else f"{self.kind}: {text}")

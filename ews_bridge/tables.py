@@ -47,9 +47,9 @@ DIFFERS = """NOT (linked AND local_here AND remote_here
     AND local_collection = base_collection AND remote_collection = base_collection
     AND (NOT folder OR (local_key = base_key AND remote_key = base_key)))"""
 
-#: True for mail outside the window: too large, or old, read and unflagged (`plan` says the same).
+#: True for what is outside the window: too large, or old, read and unflagged (`plan` says the same).
 OUTSIDE = """(NOT folder AND ((:max_size > 0 AND size > :max_size)
-    OR (sent > 0 AND sent < :since AND remote_flags LIKE '%S%' AND remote_flags NOT LIKE '%F%')))"""
+    OR (sent > 0 AND sent < :since AND (:by_uid OR (remote_flags LIKE '%S%' AND remote_flags NOT LIKE '%F%')))))"""
 
 #: What an item showed when it failed. With the flags: of received mail they are all that changes.
 SEEN = "local_revision || '/' || remote_revision || '/' || local_flags || '/' || remote_flags || local_tags || remote_tags"
@@ -176,7 +176,7 @@ def update(*, local: bool, remote: bool, linked: bool) -> str:
     if linked:
         fixed += "author = '', "  # it is for bringing together what never met
     if remote:  # under another id than before it must show in a listing first: see `unlisted`
-        names.append("remote_generation")
+        names += ("remote_generation", "sent", "label")
     return f"""UPDATE OR REPLACE item SET linked = {linked:d}, local_here = {local:d}, remote_here = {remote:d}, {fixed}
         failure = '', failed_revision = '', failed_at = 0, {", ".join(map(_assigned, names))} WHERE number = ?"""
 
@@ -184,6 +184,10 @@ def update(*, local: bool, remote: bool, linked: bool) -> str:
 def _assigned(name: str) -> str:
     if name == "remote_generation":
         return "remote_generation = CASE WHEN remote_id = ? AND remote_collection = ? THEN remote_generation ELSE 0 END"
+    if name == "sent":
+        return "sent = COALESCE(NULLIF(?, 0), sent)"
+    if name == "label":
+        return "label = COALESCE(NULLIF(?, ''), label)"
     return f"{name} = ?"
 
 
@@ -247,3 +251,18 @@ def row_of(values: Sequence[Any]) -> Row:
 def _base(now: Entry, folder: int, revision: str, tags: str, shared: Sequence[Any]) -> Entry:
     collection, key, flags = shared
     return Entry(now.id, key if folder else now.key, revision, flags_of(flags), collection, now.hints, tags_of(tags))
+
+
+def writing(row: Row) -> tuple[str, Sequence[object]]:
+    """The statement that writes a row as it now is, with its values."""
+    if row.local is None and row.remote is None:
+        return "DELETE FROM item WHERE number = ?", (row.number,)
+    values: list[object] = []
+    for entry in filter(None, (row.local, row.remote)):
+        values += view_of(entry)
+    if row.link is not None:
+        values += base_of(row.link)
+    if row.remote is not None:
+        values += (row.remote.id, row.remote.collection, row.remote.hints.sent, row.remote.hints.label)
+    statement = update(local=row.local is not None, remote=row.remote is not None, linked=row.link is not None)
+    return statement, (*values, row.number)

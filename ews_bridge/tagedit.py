@@ -70,7 +70,7 @@ class Open:
 def opened(account: Account) -> Iterator[Open]:
     """Raises ConfigError for an account whose tags are not on disk."""
     mail = signin.mail_section(account)
-    with signin.copied(account) as state:
+    with signin.copied(account, "mail") as state:
         keeper = tagsync.keeper(account, state)
         if keeper is None:
             raise ConfigError(
@@ -142,7 +142,7 @@ def rename(account: Account, old: str, new: str) -> int:
         for found in everything(at):
             if before in found.entry.tags.get(ON_DISK, frozenset()):
                 count += change(at, found, lambda tags: (tags - {old}) | {new})
-    with signin.opened(account, wait=30.0) as state:
+    with signin.locked(account, wait=30.0), signin.opened(account, "mail") as state:
         fact = tagsync.memory(state)
         tagsync.remember(state, replace(fact, renames=(*fact.renames, (before, after))))
     return count
@@ -150,7 +150,7 @@ def rename(account: Account, old: str, new: str) -> int:
 
 def count(account: Account) -> dict[str, int]:
     """How many messages have each tag, by the server's names; those that the mailbox only lists have none. From the last sync."""
-    with signin.copied(account) as state:
+    with signin.copied(account, "mail") as state:
         counts: Counter[str] = Counter(dict.fromkeys(tagsync.memory(state).names.values(), 0))
         for tags, number in state.tags():
             counts.update(dict.fromkeys(tags, number))

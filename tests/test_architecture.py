@@ -23,15 +23,17 @@ PACKAGE = ROOT / "ews_bridge"
 LAYERS = (
     ("errors", "model"),
     ("addresses",),
-    ("aliases", "plan", "store", "names", "headers", "meaning", "labels", "tags", "disk", "configfile", "tagconfig"),
+    ("aliases", "plan", "store", "names", "headers", "meaning", "labels", "tags", "disk"),
+    ("configfile", "tagconfig", "itemsconfig"),
     ("config", "sendargs", "envelope"),
     (
         *("state", "differences", "pairing", "tables", "maildir_tags", "maildir_index", "maildir", "mailtree", "notmuch"),
-        *("trash", "lock", "outbox", "exchange"),
+        *("vdir", "vdirtree", "trash", "lock", "marker", "outbox", "exchange"),
     ),
     ("batch", "binding", "folders", "signin", "tagsync"),
     ("apply", "delivery", "limits"),
-    ("converge",),
+    ("converge", "kinds"),
+    ("onekind",),
     ("sync", "overview", "tagedit"),
     ("cli", "sendmail", "__main__"),
 )
@@ -47,6 +49,7 @@ BESIDE = {
     ("meaning", "headers"),  # what it compares
     ("maildir", "trash"),  # what a store deletes goes there
     ("tagconfig", "configfile"),
+    ("itemsconfig", "configfile"),
     ("labels", "headers"),  # how a field is spelt
     ("maildir_index", "maildir_tags"),  # what a look at a file says of tags
     ("maildir", "maildir_tags"),
@@ -54,6 +57,9 @@ BESIDE = {
     ("maildir", "maildir_index"),  # what a listing remembers
     ("mailtree", "maildir"),  # the tree opens the stores in it
     ("mailtree", "trash"),
+    ("vdir", "trash"),
+    ("vdirtree", "vdir"),
+    ("vdirtree", "trash"),
     ("envelope", "aliases"),  # recipients: what is asked for, and what it stands for
     ("envelope", "sendargs"),
     ("sendmail", "cli"),  # a bug is told by the boundary
@@ -70,6 +76,8 @@ HOMES = {
     "aiohttp": ("sandbox/",),
     "spnego": ("exchange/", "sandbox/"),
     "lxml": ("exchange/", "sandbox/"),
+    "icalendar": ("exchange/", "sandbox/"),
+    "vobject": ("exchange/", "sandbox/"),
 }
 SANDBOX_USERS = ("cli/sandbox.py", "cli/demo.py")
 #: Modules that may pass 400 lines, each with its reason.
@@ -198,7 +206,8 @@ def test_every_option_of_every_command_is_in_the_manual() -> None:
 
 def test_every_key_of_the_configuration_is_in_the_manual() -> None:
     text = manual("ews-bridge.toml.5")
-    for key in (*config.ACCOUNT_KEYS, *config.MAIL_KEYS, *config.TAGS_KEYS, *config.SEND_KEYS):
+    keys = (*config.ACCOUNT_KEYS, *config.MAIL_KEYS, *config.ITEMS_KEYS, *config.TAGS_KEYS, *config.SEND_KEYS)
+    for key in keys:
         assert re.search(rf"^\.BR {key} |^\.BI \[accounts\. NAME \.{key}\]", text, re.MULTILINE), key
     for value in (*config.AUTHS, *config.LAYOUTS, *config.DELETES, *config.QUEUES):
         assert value in text, value

@@ -233,7 +233,7 @@ def test_folders_shows_what_the_server_has_and_where_it_is(ready: User) -> None:
     assert inbox["directory"] == str(ready.home / "Mail/work/INBOX")
     assert inbox["items"] == len([path for path in ready.messages() if path.parent.parent.name == "INBOX"])
     text = ready.types("folders").stdout
-    assert text.splitlines()[0].split() == ["FOLDER", "MESSAGES", "UNREAD", "SPECIAL", "DIRECTORY"]
+    assert text.splitlines()[0].split() == ["FOLDER", "KIND", "ITEMS", "UNREAD", "SPECIAL", "DIRECTORY"]
     assert all(each["path"] in text for each in done)
 
 

@@ -50,7 +50,9 @@ def folder(server: Running, name: str = "inbox", *, url: str = "", **settings: A
     conn = connection(url or server.url, **settings)
     tree = ExchangeTree(conn)
     numbers = {"inbox": 1, "drafts": 2, "sentitems": 3, "deleteditems": 4}
-    return tree.open(Entry(tree.special()[name], name), numbers[name])
+    found = tree.open(Entry(tree.special()[name], name), numbers[name])
+    assert isinstance(found, ExchangeFolder)
+    return found
 
 
 def mail(number: int, text: str = "hello\nworld\n") -> bytes:

@@ -435,7 +435,7 @@ def test_a_lying_server_does_no_harm(
     if how in ("other items", "the same id for all") and operation == "SyncFolderItems":
         server.switch(forget_sync_states=True)  # or it would not tell once more what it told wrongly
     # What could not be had is asked for again after a while.
-    monkeypatch.setattr("ews_bridge.sync._now", lambda: int(time.time()) + 2 * 86400)
+    monkeypatch.setattr("ews_bridge.onekind._now", lambda: int(time.time()) + 2 * 86400)
     user.run("sync", "--allow-deletes")
     built = {file for file in (user.mail / "INBOX/new").iterdir() if b"X-EWS-Bridge" in file.read_bytes()}
     assert not built or how in ("no base64",)
@@ -524,7 +524,7 @@ def test_the_secret_is_nowhere(user: Inside, server: Running, monkeypatch: pytes
     def bug(*_: object, **__: object) -> None:
         raise RuntimeError(f"Authorization: Basic {base64.b64encode(f'alice@example.test:{secret}'.encode()).decode()}")
 
-    monkeypatch.setattr("ews_bridge.sync._items", bug)
+    monkeypatch.setattr("ews_bridge.onekind._items", bug)
     ran = user.run("sync")
     assert ran.code == 70
     said += ran.out + ran.err

@@ -12,9 +12,9 @@ from ews_bridge.errors import BadItem
 from ews_bridge.errors import DiskError
 from ews_bridge.errors import Stale
 from ews_bridge.mailtree import MailTree
-from ews_bridge.mailtree import Marker
-from ews_bridge.mailtree import read_marker
-from ews_bridge.mailtree import write_marker
+from ews_bridge.marker import Marker
+from ews_bridge.marker import read_marker
+from ews_bridge.marker import write_marker
 from ews_bridge.model import Entry
 from ews_bridge.names import Layout
 from ews_bridge.trash import Trash

@@ -10,10 +10,10 @@ import pytest
 from lxml import etree
 
 from ews_bridge.sandbox import appointments
+from ews_bridge.sandbox import vevents
 from ews_bridge.sandbox.markup import m
 from ews_bridge.sandbox.markup import t
 from ews_bridge.sandbox.seed import fill
-from ews_bridge.sandbox.seed_calendar import load_calendars
 from ews_bridge.sandbox.world import World
 
 from .sandbox_calls import Client
@@ -520,7 +520,7 @@ def test_a_folder_of_ics_files_seeds_calendars(client: Client, tmp_path: Path) -
         "Holidays/c.ics": event.format("c", ""),
         "Holidays/hourly.ics": event.format("hourly", "RRULE:FREQ=HOURLY\n"),
         "broken.ics": "BEGIN:VCALENDAR\n",
-        ".hidden/d.ics": event.format("d", ""),
+        "Tasks/todo.ics": "BEGIN:VCALENDAR\nBEGIN:VTODO\nUID:t\nEND:VTODO\nEND:VCALENDAR\n",
         "Inbox/letter.eml": "Subject: x\n\nx\n",
     }
     for name, text in files.items():
@@ -533,16 +533,122 @@ def test_a_folder_of_ics_files_seeds_calendars(client: Client, tmp_path: Path) -
     assert sorted(appointments.uid(item) for item in folder.items.values()) == ["a", "b"]
     assert [appointments.uid(item) for item in holidays.items.values()] == ["c"]
     assert len(client.mailbox.folder("inbox").items) == 1
-    assert {path.name for path in load_calendars(client.mailbox, tmp_path)} == {"hourly.ics", "broken.ics"}
+    assert [vevents.load(folder, files[f"Holidays/{name}.ics"]) for name in ("c", "hourly")] == [True, False]
 
 
 @pytest.mark.skipif(not CORPUS, reason="EWS_BRIDGE_CORPUS is not set: no corpus of calendars")
 def test_a_corpus_of_calendars_can_be_shown_in_full(client: Client) -> None:
     root = Path(CORPUS or "", "ics")
-    refused = {path.name for path in load_calendars(client.mailbox, root)}
+    folder = client.mailbox.folder("calendar")
+    refused = {path.name for path in root.glob("*.ics") if not vevents.load(folder, path.read_text("utf-8", "replace"))}
     assert len(refused) < len(list(root.iterdir())) / 4
-    for item in list(client.mailbox.folder("calendar").items.values()):
+    for item in list(folder.items.values()):
         target = one(client.mailbox.item_id(item))
         get(client, target, "", "AllProperties")
         again = created(client, mime(ics(client, target)))
         assert get(client, one(again)).findtext(t("Start")) == get(client, target).findtext(t("Start"))
+
+
+def test_a_time_without_a_zone_needs_the_zone_in_the_same_request(client: Client) -> None:
+    item_id = created(client, f"<t:Start>2026-07-03T08:00:00Z</t:Start><t:End>2026-07-03T09:00:00Z</t:End>{BERLIN}")
+    change(client, one(item_id), calendar("Start", "2026-07-03T07:00:00"))
+    assert get(client, one(item_id)).findtext(t("Start")) == "2026-07-03T07:00:00Z"
+
+
+def test_another_zone_alone_keeps_the_clock_and_moves_the_moment(client: Client) -> None:
+    item_id = created(client, f"<t:Start>2026-07-03T08:00:00Z</t:Start><t:End>2026-07-03T09:00:00Z</t:End>{BERLIN}")
+
+    def zone(name: str) -> list[str]:
+        ids = ("StartTimeZone", "EndTimeZone")
+        return [set_field(f"calendar:{one}", f'<t:{one} Id="{name}"/>', "CalendarItem") for one in ids]
+
+    assert codes(change(client, one(item_id), *zone("Eastern Standard Time"))) == ["NoError"]
+    shown = get(client, one(item_id))
+    assert (shown.findtext(t("Start")), shown.findtext(t("End"))) == ("2026-07-03T14:00:00Z", "2026-07-03T15:00:00Z")
+    times = (calendar("Start", "2026-07-03T08:00:00Z"), calendar("End", "2026-07-03T09:00:00Z"))
+    change(client, one(item_id), *zone("Tokyo Standard Time"), *times)
+    assert get(client, one(item_id)).findtext(t("Start")) == "2026-07-03T08:00:00Z"
+
+
+def test_the_zone_of_old_servers_is_read_and_told_of_series(client: Client) -> None:
+    old = '<t:MeetingTimeZone TimeZoneName="W. Europe Standard Time"/>'
+    times = "<t:Start>2026-10-12T09:00:00</t:Start><t:End>2026-10-12T10:00:00</t:End>"
+    series = created(client, times + WEEKLY + old)
+    shown = get(client, one(series), FIELDS + '<t:FieldURI FieldURI="calendar:MeetingTimeZone"/>')
+    assert shown.findtext(t("Start")) == "2026-10-12T07:00:00Z"
+    zone = shown.find(t("MeetingTimeZone"))
+    assert zone is not None and zone.get("TimeZoneName") == "W. Europe Standard Time"
+    assert (zone.findtext(t("BaseOffset")), zone.findtext(f"{t('Daylight')}/{t('Offset')}")) == ("-PT1H", "-PT1H")
+
+
+def test_a_zone_of_its_own_is_kept_with_its_rules(client: Client) -> None:
+    zone = (
+        '<t:StartTimeZone Id="tzone://Microsoft/Custom" Name="Island"><t:Periods><t:Period Bias="-PT4H" Name="Standard" Id="s"/>'
+        '<t:Period Bias="-PT5H30M" Name="Daylight" Id="d"/></t:Periods><t:TransitionsGroups><t:TransitionsGroup Id="0">'
+        '<t:RecurringDayTransition><t:To Kind="Period">d</t:To><t:TimeOffset>PT1H</t:TimeOffset><t:Month>5</t:Month>'
+        "<t:DayOfWeek>Friday</t:DayOfWeek><t:Occurrence>2</t:Occurrence></t:RecurringDayTransition>"
+        '<t:RecurringDateTransition><t:To Kind="Period">s</t:To><t:TimeOffset>PT0S</t:TimeOffset><t:Month>9</t:Month>'
+        "<t:Day>1</t:Day></t:RecurringDateTransition></t:TransitionsGroup></t:TransitionsGroups><t:Transitions>"
+        '<t:Transition><t:To Kind="Group">0</t:To></t:Transition></t:Transitions></t:StartTimeZone>'
+    )
+    for start, expected in (("2026-04-01T12:00:00", "T08:00:00Z"), ("2026-07-01T12:00:00", "T06:30:00Z")):
+        item_id = created(client, f"<t:Start>{start}</t:Start><t:End>2026-10-01T09:00:00Z</t:End>{zone}")
+        shown = get(client, one(item_id), FIELDS + '<t:FieldURI FieldURI="calendar:StartTimeZone"/>')
+        assert (shown.findtext(t("Start")) or "").endswith(expected)
+        kept = shown.find(t("StartTimeZone"))
+        assert kept is not None and len(list(kept.iter(t("RecurringDateTransition")))) == 1
+    wrong = "<t:Subject>x</t:Subject><t:StartTimeZone Id='Nowhere Standard Time'/>"
+    assert codes(create(client, wrong)) == ["ErrorCalendarInvalidTimeZone"]
+
+
+def test_an_exception_has_attachments_of_its_own(client: Client) -> None:
+    series = weekly(client)
+    (own_id,) = item_ids(change(client, nth(series, 2), calendar("Location", "Attic")))
+    attached = "<t:FileAttachment><t:Name>a.txt</t:Name><t:Content>aGk=</t:Content></t:FileAttachment>"
+    response = client.ok("CreateAttachment", f'<m:ParentItemId Id="{own_id}"/><m:Attachments>{attached}</m:Attachments>')
+    found = next(response.iter(t("AttachmentId")))
+    assert found.get("RootItemId") == own_id
+    inner = f'<m:AttachmentIds><t:AttachmentId Id="{found.get("Id")}"/></m:AttachmentIds>'
+    assert client.ok("GetAttachment", inner).findtext(f".//{t('Content')}") == "aGk="
+    fields = '<t:FieldURI FieldURI="item:HasAttachments"/>'
+    shown = [get(client, target, fields).findtext(t("HasAttachments")) for target in (nth(series, 1), nth(series, 2))]
+    assert shown == ["false", "true"]
+    client.ok("DeleteAttachment", inner)
+    assert get(client, nth(series, 2), fields).findtext(t("HasAttachments")) == "false"
+
+
+def test_an_exception_keeps_properties_that_only_clients_know(client: Client) -> None:
+    series = weekly(client)
+    uri = '<t:ExtendedFieldURI PropertySetId="11111111-2222-3333-4444-555555555555" PropertyName="X-MOON" PropertyType="String"/>'
+    value = f"<t:ExtendedProperty>{uri}<t:Value>full</t:Value></t:ExtendedProperty>"
+    update = f"<t:SetItemField>{uri}<t:CalendarItem>{value}</t:CalendarItem></t:SetItemField>"
+    assert codes(change(client, nth(series, 2), update)) == ["NoError"]
+    assert [get(client, nth(series, index), uri).findtext(f".//{t('Value')}") for index in (1, 2)] == [None, "full"]
+
+
+def test_meetings_at_the_same_time_are_counted(client: Client) -> None:
+    times = "<t:Start>2026-03-01T{}:00:00Z</t:Start><t:End>2026-03-01T{}:00:00Z</t:End>"
+    middle = created(client, times.format("09", "10"))
+    for begin, end in (("08", "09"), ("10", "11"), ("08", "12"), ("13", "14")):
+        created(client, times.format(begin, end))
+    names = ("ConflictingMeetingCount", "AdjacentMeetingCount")
+    shown = get(client, one(middle), "".join(f'<t:FieldURI FieldURI="calendar:{name}"/>' for name in names))
+    assert [shown.findtext(t(name)) for name in names] == ["1", "2"]
+
+
+def test_an_item_is_found_by_its_global_id_but_not_by_its_uid(client: Client) -> None:
+    item_id = created(client, "<t:UID>tide@example.org</t:UID>")
+    created(client, "<t:UID>other@example.org</t:UID>")
+    uri = '<t:ExtendedFieldURI DistinguishedPropertySetId="Meeting" PropertyId="35" PropertyType="Binary"/>'
+    value = get(client, one(item_id), uri).findtext(f".//{t('Value')}")
+    test = (
+        "<m:Restriction><t:IsEqualTo>{}<t:FieldURIOrConstant><t:Constant Value='{}'/></t:FieldURIOrConstant>"
+        "</t:IsEqualTo></m:Restriction>"
+    )
+    assert item_ids(client.find(test.format(uri, value), "calendar")) == [item_id]
+    inner = (
+        "<m:ItemShape><t:BaseShape>IdOnly</t:BaseShape></m:ItemShape>"
+        + test.format('<t:FieldURI FieldURI="calendar:UID"/>', "tide@example.org")
+        + f"<m:ParentFolderIds>{client.id('calendar')}</m:ParentFolderIds>"
+    )
+    assert codes(client.call("FindItem", inner, Traversal="Shallow")) == ["ErrorUnsupportedPathForQuery"]

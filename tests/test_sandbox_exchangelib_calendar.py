@@ -229,3 +229,15 @@ def test_others_see_when_one_is_busy_and_no_more(office: Office) -> None:
     other = busy("bob", "DetailedMerged")
     assert other.view_type == "FreeBusyMerged"  # type: ignore[attr-defined]
     assert [event.details for event in other.calendar_events] == [None]  # type: ignore[attr-defined]
+
+
+def test_times_are_told_by_the_clock_that_the_client_names(office: Office) -> None:
+    office.alice.default_timezone = BERLIN  # exchangelib sends it as TimeZoneContext
+    made = CalendarItem(
+        account=office.alice, folder=office.alice.calendar, start=moment(2026, 7, 1, 9), end=moment(2026, 7, 1, 10)
+    )
+    made.save()
+    seen: list[bytes] = []
+    office.server.sandbox.witness = lambda request, answer: seen.append(answer)
+    assert office.alice.calendar.get(id=made.id).start == moment(2026, 7, 1, 9)
+    assert any(b"<t:Start>2026-07-01T09:00:00+02:00</t:Start>" in answer for answer in seen)

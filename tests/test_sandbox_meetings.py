@@ -365,3 +365,31 @@ def test_meeting_messages_cannot_be_made_by_hand(office: Office) -> None:
             "ErrorInvalidItemForOperationCreateItem"
         ]
     assert office.alice.mailbox.folder("inbox").items == {}
+
+
+@pytest.mark.parametrize(("send", "mails"), [("SendToNone", 1), ("SendOnlyToAll", 2)])
+def test_an_attendee_who_deletes_a_meeting_declines_if_others_are_to_be_told(office: Office, send: str, mails: int) -> None:
+    meeting = office.meeting()
+    assert codes(delete(office.bob, one(office.entry(office.bob)), send=send)) == ["NoError"]
+    assert office.sent == mails
+    assert office.state_of_bob(meeting) == ("Decline" if mails == 2 else "Unknown")
+    assert office.messages(office.bob, "calendar") == []
+
+
+def test_only_a_cancellation_can_be_removed(office: Office) -> None:
+    office.meeting()
+    response = office.answer("RemoveItem", office.entry(office.bob), "SaveOnly", "{ref}")
+    assert codes(response) == ["ErrorInvalidItemForOperationRemoveItem"]
+
+
+def test_attendees_can_be_appended(office: Office) -> None:
+    meeting = office.meeting()
+    office.respond("AcceptItem")
+    more = INVITED.replace("bob@", "carol@")
+    update = (
+        '<t:AppendToItemField><t:FieldURI FieldURI="calendar:RequiredAttendees"/>'
+        f"<t:CalendarItem>{more}</t:CalendarItem></t:AppendToItemField>"
+    )
+    assert codes(change(office.alice, one(meeting), update)) == ["NoError"]
+    shown = get(office.alice, one(meeting), '<t:FieldURI FieldURI="calendar:RequiredAttendees"/>')
+    assert [one.text for one in shown.iter(t("ResponseType"))] == ["Accept", "Unknown"]

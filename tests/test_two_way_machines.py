@@ -181,7 +181,7 @@ def test_a_state_older_than_the_tree_deletes_nothing_here_or_there(it: Desk) -> 
     before, held = transfers(it)["CreateItem"], it.remote()
     report = it.sync()
     (note,) = report.notes
-    assert "older than the mail" in note
+    assert "older than what is in" in note
     it.settle()
     it.agree()
     assert it.remote() == held, "nothing was deleted, doubled or marked on the server"

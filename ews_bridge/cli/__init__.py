@@ -22,9 +22,10 @@ from ews_bridge.cli.options import shared_options
 
 #: The commands, each `command` of the module of its name, with what `--help` says of it without importing it.
 COMMANDS = {
-    "sync": "Bring the mail on the server and on disk together.",
+    "sync": "Bring the server and the disk together: mail, calendars, contacts, tasks.",
     "status": "What the last sync did, and what is left to do.",
     "folders": "The server's folders, and where each lives on disk.",
+    "invite": "Show an invitation, or answer it on the server.",
     "tags": "List the tags of messages, and change them.",
     "restore": "Bring back what a sync removed on disk.",
     "sandbox": "Serve an Exchange that fits in memory.",

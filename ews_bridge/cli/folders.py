@@ -50,10 +50,17 @@ def _look(account: config.Account, found: dict[str, list[overview.FolderInfo]]) 
 
 def _lines(folders: list[overview.FolderInfo]) -> list[str]:
     rows = [
-        [each.path, f"{each.items:,}", f"{each.unread:,}", _role(each), str(each.directory) if each.synced else "-"]
+        [
+            each.path,
+            each.kind,
+            f"{each.items:,}",
+            f"{each.unread:,}" if each.kind == "mail" else "",
+            _role(each),
+            str(each.directory) if each.synced else "-",
+        ]
         for each in folders
     ]
-    return output.table(["FOLDER", "MESSAGES", "UNREAD", "SPECIAL", "DIRECTORY"], rows, right=(1, 2))
+    return output.table(["FOLDER", "KIND", "ITEMS", "UNREAD", "SPECIAL", "DIRECTORY"], rows, right=(2, 3))
 
 
 def _role(folder: overview.FolderInfo) -> str:

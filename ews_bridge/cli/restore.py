@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
@@ -19,6 +20,7 @@ from ews_bridge.cli.boundary import guarded
 from ews_bridge.cli.options import Given
 from ews_bridge.cli.options import shared_options
 from ews_bridge.errors import BadItem
+from ews_bridge.errors import ConfigError
 from ews_bridge.errors import UsageError
 from ews_bridge.trash import Kept
 
@@ -30,7 +32,6 @@ class Shelf:
     """What is wanted of the trash of one account, and where it was put."""
 
     account: config.Account
-    mail: config.MailSection
     kept: list[Kept]
     restored: list[tuple[Kept, str]] = field(default_factory=list)
     code: int = 0
@@ -45,14 +46,14 @@ class Shelf:
 def command(given: Given, *, listed: bool, run: str | None, ids: tuple[str, ...]) -> int:
     """Bring back what a sync removed on disk.
 
-    ID and RUN are as --list prints them. Each message goes to the folder that it came from. What was removed
+    ID and RUN are as --list prints them. Each goes to the folder that it came from. What was removed
     more than 30 days ago is no longer there.
     """
     if not listed and not ids and run is None:
         raise UsageError("say what to restore: ID... or --run RUN", hint="ews-bridge restore --list shows what there is")
     if ids and run is not None:
         raise UsageError("ID... and --run RUN exclude each other")
-    shelves = [_shelf(account, account.mail, ids, run) for account in given.load() if account.mail is not None]
+    shelves = [_shelf(account, ids, run) for account in given.load()]
     found = {name for shelf in shelves for kept in shelf.kept for name in (kept.id, kept.run)}
     for name in (*ids, *([run] if run is not None else [])):
         if name not in found:
@@ -67,10 +68,10 @@ def command(given: Given, *, listed: bool, run: str | None, ids: tuple[str, ...]
     return gravest(shelf.code for shelf in shelves)
 
 
-def _shelf(account: config.Account, mail: config.MailSection, ids: Sequence[str], run: str | None) -> Shelf:
+def _shelf(account: config.Account, ids: Sequence[str], run: str | None) -> Shelf:
     everything = trash.entries(str(account.state_dir / "trash"))
     wanted = [kept for kept in everything if (not ids or kept.id in ids) and run in (None, kept.run)]
-    return Shelf(account, mail, wanted)
+    return Shelf(account, wanted)
 
 
 def _list(shelves: Sequence[Shelf], given: Given) -> int:
@@ -80,11 +81,11 @@ def _list(shelves: Sequence[Shelf], given: Given) -> int:
         given.say("the trash is empty")
     else:
         rows = [
-            [kept.id, kept.run, _time(kept.removed), shelf.account.name, kept.folder, kept.sender, kept.subject]
+            [kept.id, kept.run, _time(kept.removed), shelf.account.name, kept.kind, kept.folder, kept.sender, kept.subject]
             for shelf in shelves
             for kept in shelf.kept
         ]
-        for line in output.table(["ID", "RUN", "REMOVED", "ACCOUNT", "FOLDER", "FROM", "SUBJECT"], rows):
+        for line in output.table(["ID", "RUN", "REMOVED", "ACCOUNT", "KIND", "FOLDER", "FROM", "SUBJECT"], rows):
             given.say(line)
     return 0
 
@@ -96,11 +97,10 @@ def _restore(shelf: Shelf, given: Given) -> int:
     code = 0
     # No folder may be renamed meanwhile.
     with lock.held(shelf.account.state_dir / "lock", wait=LOCK_SECONDS):
-        places = _places(shelf.account)
+        homes = {kind: _homes(shelf.account, kind) for kind in {kept.kind for kept in shelf.kept}}
         for kept in shelf.kept:
-            relative = places.get(kept.folder, names.directory(kept.folder, shelf.mail.layout))
             try:
-                place = trash.restore(kept, lambda _, relative=relative: os.path.join(shelf.mail.path, relative))  # type: ignore[misc]
+                place = trash.restore(kept, homes[kept.kind])
             except BadItem as error:
                 output.complain(str(error), hint=error.hint, account=shelf.account.name)
                 code = error.exit_code
@@ -110,15 +110,17 @@ def _restore(shelf: Shelf, given: Given) -> int:
     return code
 
 
-def _places(account: config.Account) -> dict[str, str]:
-    """The directory of each folder that was synced; only the state knows which of two like names got a suffix."""
-    from ews_bridge.state import State
+def _homes(account: config.Account, kind: str) -> Callable[[str], str]:
+    """Folder → directory; only the state knows which of two like names got a suffix."""
+    from ews_bridge import signin
 
-    state = State.open(account.state_dir / "state.sqlite3")
-    try:
-        return {row.local.key: row.local.id for row in state.folders() if row.local is not None}
-    finally:
-        state.close()
+    section = account.section(kind)
+    if section is None:
+        raise ConfigError(f"account {account.name} has no section [accounts.{account.name}.{kind}] to restore into")
+    layout = section.layout if isinstance(section, config.MailSection) else "flat"
+    with signin.copied(account, kind) as state:
+        known = {row.local.key: row.local.id for row in state.folders() if row.local is not None}
+    return lambda folder: os.path.join(section.path, known.get(folder, names.directory(folder, layout)))
 
 
 def _time(seconds: int) -> str:
@@ -126,7 +128,7 @@ def _time(seconds: int) -> str:
 
 
 def _list_as_json(shelf: Shelf) -> dict[str, object]:
-    keys = ("id", "run", "folder", "name", "subject", "sender", "date", "size", "removed", "file")
+    keys = ("id", "run", "kind", "folder", "name", "subject", "sender", "date", "size", "removed", "file")
     return {"account": shelf.account.name, "items": [{key: getattr(kept, key) for key in keys} for kept in shelf.kept]}
 
 

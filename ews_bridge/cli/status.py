@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The local version of a conflict. `folder` is "" where the state no longer knows the message; `kept` is when, in seconds."""
+    """The local version of a conflict. `folder` is "" where the state no longer knows the item; `kept` is when, in seconds."""
 
     file: str
     folder: str
@@ -42,10 +42,10 @@ class Standing:
     conflicts: list[Kept]
 
     def last(self, name: str) -> list[str]:
-        """What the report of the last run lists under this name."""
-        report = self.status.last.get("report")
-        found = report.get(name) if isinstance(report, dict) else None
-        return [str(each) for each in found] if isinstance(found, list) else []
+        """What the reports of the last run list under this name."""
+        reports = [each.last.get("report") for each in self.status.kinds]
+        lists = [report.get(name) for report in reports if isinstance(report, dict)]
+        return [str(each) for found in lists if isinstance(found, list) for each in found]
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -72,32 +72,45 @@ def command(given: Given) -> int:
 
 def _look(account: config.Account, found: dict[str, Standing]) -> int:
     from ews_bridge import overview
-    from ews_bridge import signin
 
-    with signin.copied(account) as state:
-        kept = sorted(_conflicts(account, state), key=lambda each: each.kept)
+    kept = sorted(_conflicts(account), key=lambda each: each.kept)
     found[account.name] = Standing(overview.status(account), kept)
     return 0
 
 
-def _conflicts(account: config.Account, state: State) -> Iterator[Kept]:
-    """The files of the conflicts directory. A name begins with the number of the message in the state."""
-    from ews_bridge import headers
+def _conflicts(account: config.Account) -> Iterator[Kept]:
+    """The files of the conflicts directory. A name begins with the number of the item in the state, or with kind and number."""
+    from ews_bridge import signin
 
     try:
         with os.scandir(account.state_dir / "conflicts") as found:
             files = [each for each in found if each.is_file(follow_symlinks=False) and not each.name.endswith(".tmp")]
     except FileNotFoundError:
         return
-    paths = {row.number: entry.key for row in state.folders() if (entry := row.remote or row.local)}
-    for file in files:
-        with open(file.path, "rb") as opened:
-            head = headers.parse_head(headers.read_head(opened.fileno()))
-        number = file.name.partition("-")[0]
-        row = state.row(int(number)) if number.isdecimal() else None
-        entry = (row.remote or row.local) if row else None
-        folder = paths.get(entry.collection, "") if entry else ""
-        yield Kept(file.path, folder, head.subject, head.sender, int(file.stat().st_mtime))
+    for kind in config.KINDS if files else ():
+        with signin.copied(account, kind) as state:
+            yield from (_kept(file, kind, state) for file in files if _kind_of(file.name) == kind)
+
+
+def _kind_of(name: str) -> str:
+    before = name.partition("-")[0]
+    return before if before in config.KINDS else "mail"
+
+
+def _kept(file: os.DirEntry[str], kind: str, state: State) -> Kept:
+    from ews_bridge import headers
+    from ews_bridge import trash
+
+    with open(file.path, "rb") as opened:
+        start = headers.read_head(opened.fileno())
+    head = headers.parse_head(start if kind == "mail" else b"")
+    number = file.name.removeprefix(f"{kind}-").partition("-")[0]
+    row = state.row(int(number)) if number.isdecimal() else None
+    entry = (row.remote or row.local) if row else None
+    paths = {each.number: view.key for each in state.folders() if (view := each.remote or each.local)}
+    folder = paths.get(entry.collection, "") if entry else ""
+    subject = head.subject if kind == "mail" else trash.title(start)
+    return Kept(file.path, folder, subject, head.sender, int(file.stat().st_mtime))
 
 
 def _lines(name: str, standing: Standing) -> list[str]:
@@ -107,7 +120,7 @@ def _lines(name: str, standing: Standing) -> list[str]:
     if isinstance(began, int | float) and isinstance(took, int | float):
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(began))
         lines = [f"{name}: last synced {when}, in {output.duration(took)}"]
-    lines += [f"  {status.linked:,} messages are kept in step"]
+    lines += [f"  {each.linked:,} {each.items} are kept in step" for each in status.kinds]
     lines += [f"  {status.pending:,} pending"] if status.pending else []
     lines += [f"  {status.trashed:,} in the trash: ews-bridge restore --list"] if status.trashed else []
     lines += [f"  {len(status.outbox):,} in the outbox: ews-send -bp"] if status.outbox else []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import field
@@ -74,6 +76,7 @@ class Outcome:
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")
 @click.option("--pull-only", is_flag=True, help="Change nothing on the server; what changed on disk waits.")
 @click.option("--push-only", is_flag=True, help="Change nothing on disk; what changed on the server waits.")
+@click.option("--only", multiple=True, type=click.Choice(config.KINDS), help="Only what is of this kind; may be repeated.")
 @click.option("--allow-deletes", is_flag=True, help="Delete even what looks like a mass deletion.")
 @click.option("--refill", is_flag=True, help="Fetch again what is missing on disk, instead of taking it for deleted.")
 @click.option(
@@ -87,12 +90,13 @@ def command(
     dry_run: bool,
     pull_only: bool,
     push_only: bool,
+    only: tuple[str, ...],
     allow_deletes: bool,
     refill: bool,
     wait: float,
     folders: tuple[str, ...],
 ) -> int:
-    """Bring the mail on the server and on disk together.
+    """Bring the server and the disk together: mail, calendars, contacts, tasks.
 
     A FOLDER is a path as `ews-bridge folders` prints it; without one, all folders of the configuration are synced.
     """
@@ -109,6 +113,7 @@ def command(
         refill=refill,
         wait=wait,
         folders=folders,
+        only=only,
         writes=frozenset((Side.LOCAL,) if pull_only else (Side.REMOTE,) if push_only else Side),
     )
     outcomes = [_one(account, given, options) for account in accounts]
@@ -156,11 +161,19 @@ def _tell(outcome: Outcome, report: Report, given: Given, *, dry_run: bool) -> i
 
 def summary(account: str, report: Report, seconds: float, *, dry_run: bool) -> str:
     """The line at the end of a sync."""
-    counted = [*(word for word in _WORDS if word in report.done), *(word for word in report.done if word not in _WORDS)]
-    parts = [f"{report.done[word]:,} {_WORDS.get(word, word)}" for word in counted]
+    groups = [", ".join(_counts(kind, done)) for kind, done in (report.kinds or {"mail": report.done}).items() if done]
+    parts = ["; ".join(groups)] if groups else []
     parts += [f"{output.size(report.bytes)} in {output.duration(seconds)}"] if report.bytes else []
     parts += [f"{len(report.failures):,} failed"] if report.failures else []
     parts += [f"{len(report.refused):,} refused"] if report.refused else []
     parts += [f"{report.pending:,} pending"] if report.pending else []
     would = "would be: " if dry_run and parts else ""
     return f"{account}: {would}{', '.join(parts) or 'nothing new'}"
+
+
+def _counts(kind: str, done: Mapping[str, int]) -> Iterator[str]:
+    """What was done, in words; what is no mail says so."""
+    about = "" if kind == "mail" else f"{kind}: "
+    for word in (*(word for word in _WORDS if word in done), *(word for word in done if word not in _WORDS)):
+        yield f"{about}{done[word]:,} {_WORDS.get(word, word)}"
+        about = ""

@@ -16,6 +16,8 @@ TOKEN_SET = "5b0c1e52-94f3-4c0e-8a7d-3f6b1f0d2ac7"
 AKONADI_SET = "9bf757ae-69b5-4d8a-bf1d-2dd0c0871a28"
 
 TOKEN = f'<t:ExtendedFieldURI PropertySetId="{TOKEN_SET}" PropertyName="Token" PropertyType="String"/>'
+#: On an item that takes several requests to make, until the last of them is answered.
+UNFINISHED = f'<t:ExtendedFieldURI PropertySetId="{TOKEN_SET}" PropertyName="Unfinished" PropertyType="String"/>'
 FLAGS = f'<t:ExtendedFieldURI PropertySetId="{AKONADI_SET}" PropertyName="Flags" PropertyType="StringArray"/>'
 #: Where it keeps the tags of an item, and on msgfolderroot the list of all tags with its version (see `akonadi.py`).
 TAGS = f'<t:ExtendedFieldURI PropertySetId="{AKONADI_SET}" PropertyName="Tags" PropertyType="StringArray"/>'
@@ -153,7 +155,11 @@ def find_by_tokens(folder: str, tokens: Sequence[str], fields: str) -> bytes:
 
 
 def create_items(folder: str, items: Iterable[bytes]) -> bytes:
-    head = f'<m:CreateItem MessageDisposition="SaveOnly"><m:SavedItemFolderId>{folder_id(folder)}</m:SavedItemFolderId><m:Items>'
+    """Nobody is mailed: no invitations to a meeting."""
+    head = (
+        '<m:CreateItem MessageDisposition="SaveOnly" SendMeetingInvitations="SendToNone">'
+        f"<m:SavedItemFolderId>{folder_id(folder)}</m:SavedItemFolderId><m:Items>"
+    )
     return b"".join((head.encode(), *items, b"</m:Items></m:CreateItem>"))
 
 
@@ -171,7 +177,17 @@ def update_items(changes: Iterable[str], *, overwrite: bool) -> bytes:
 
 
 def item_change(ref: tuple[str, str], updates: str) -> str:
-    return f"<t:ItemChange>{item_id(*ref)}<t:Updates>{updates}</t:Updates></t:ItemChange>"
+    return change_of(item_id(*ref), updates)
+
+
+def change_of(item: str, updates: str) -> str:
+    """`item`: the element that names it, an occurrence of a series too."""
+    return f"<t:ItemChange>{item}<t:Updates>{updates}</t:Updates></t:ItemChange>"
+
+
+def occurrence_id(master: str, index: int) -> str:
+    """The occurrence of a series at this place, from 1; the deleted ones count."""
+    return f'<t:OccurrenceItemId RecurringMasterId="{attribute(master)}" InstanceIndex="{index}"/>'
 
 
 def set_field(path: str, element: str, content: str) -> str:
@@ -198,20 +214,49 @@ def move_items(ids: Sequence[str], folder: str, *, operation: str = "MoveItem") 
 
 
 def delete_items(ids: Sequence[str], how: str) -> bytes:
-    """The two attributes about meetings and tasks are demanded for such items and ignored for others. Nobody is mailed: what is
+    return delete_named(item_ids((i, "") for i in ids), how)
+
+
+def delete_named(items: str, how: str) -> bytes:
+    """`items`: the elements that name them, occurrences of series too.
+
+    The two attributes about meetings and tasks are demanded for such items and ignored for others. Nobody is mailed: what is
     deleted unread, and wants a receipt, would tell its sender so.
     """
     return (
         f'<m:DeleteItem DeleteType="{how}" SendMeetingCancellations="SendToNone" AffectedTaskOccurrences="AllOccurrences"'
         f' SuppressReadReceipts="true">'
-        f"<m:ItemIds>{item_ids((i, '') for i in ids)}</m:ItemIds></m:DeleteItem>"
+        f"<m:ItemIds>{items}</m:ItemIds></m:DeleteItem>"
     ).encode()
 
 
-def create_folder(parent: str, name: str) -> bytes:
+def respond(answer: str, ident: str) -> bytes:
+    """The answer to an invitation ("AcceptItem" …), given on the item itself: nobody is mailed."""
+    item = f'<t:{answer}><t:ReferenceItemId Id="{attribute(ident)}"/></t:{answer}>'
+    return f'<m:CreateItem MessageDisposition="SaveOnly"><m:Items>{item}</m:Items></m:CreateItem>'.encode()
+
+
+def get_attachments(ids: Iterable[str]) -> bytes:
+    return f"<m:GetAttachment><m:AttachmentIds>{_attachment_ids(ids)}</m:AttachmentIds></m:GetAttachment>".encode()
+
+
+def delete_attachments(ids: Iterable[str]) -> bytes:
+    return f"<m:DeleteAttachment><m:AttachmentIds>{_attachment_ids(ids)}</m:AttachmentIds></m:DeleteAttachment>".encode()
+
+
+def create_attachments(item: str, attachments: Iterable[bytes]) -> bytes:
+    head = f'<m:CreateAttachment><m:ParentItemId Id="{attribute(item)}"/><m:Attachments>'
+    return b"".join((head.encode(), *attachments, b"</m:Attachments></m:CreateAttachment>"))
+
+
+def _attachment_ids(ids: Iterable[str]) -> str:
+    return "".join(f'<t:AttachmentId Id="{attribute(ident)}"/>' for ident in ids)
+
+
+def create_folder(parent: str, name: str, *, folder_class: str = "IPF.Note", element: str = "Folder") -> bytes:
     return (
         f"<m:CreateFolder><m:ParentFolderId>{parent}</m:ParentFolderId><m:Folders>"
-        f"<t:Folder><t:FolderClass>IPF.Note</t:FolderClass><t:DisplayName>{escape(name)}</t:DisplayName></t:Folder>"
+        f"<t:{element}><t:FolderClass>{folder_class}</t:FolderClass><t:DisplayName>{escape(name)}</t:DisplayName></t:{element}>"
         "</m:Folders></m:CreateFolder>"
     ).encode()
 

@@ -31,6 +31,7 @@ from ews_bridge.exchange.session import Connection
 from ews_bridge.exchange.tagging import Tagging
 from ews_bridge.model import Entry
 from ews_bridge.model import Flag
+from ews_bridge.model import Flags
 from ews_bridge.model import Hints
 from ews_bridge.model import New
 from ews_bridge.model import Tags
@@ -54,14 +55,21 @@ NO_FOLDER = frozenset({"ErrorFolderNotFound", "ErrorSavedItemFolderNotFound", "E
 FULL = frozenset({"ErrorNotEnoughMemory", "ErrorQuotaExceeded"})
 
 
-class Folder(Protocol):
-    """What is needed of the folder."""
+class Place(Protocol):
+    """What is needed of any folder."""
 
     @property
     def connection(self) -> Connection: ...
 
     @property
     def id(self) -> str: ...
+
+    @property
+    def collection(self) -> int: ...
+
+
+class Folder(Place, Protocol):
+    """What is needed of a folder of mail."""
 
     @property
     def drafts(self) -> bool: ...
@@ -73,9 +81,6 @@ class Folder(Protocol):
     def delete_type(self) -> str: ...
 
     @property
-    def collection(self) -> int: ...
-
-    @property
     def tagging(self) -> Tagging | None: ...
 
     @property
@@ -85,43 +90,66 @@ class Folder(Protocol):
 
 
 def find(folder: Folder, tokens: Sequence[str]) -> dict[str, Entry]:
-    """The items in the folder that carry these tokens; of several with one token the oldest."""
-    found: dict[str, Entry] = {}
+    """The messages in the folder that carry these tokens; of several with one token the oldest."""
+    found = elements(folder, tokens, folder.entry_fields)
+    return {token: folder.entry(element) for token, element in found.items()}
+
+
+def elements(folder: Place, tokens: Sequence[str], fields: str) -> dict[str, etree._Element]:
+    """The items in the folder that carry these tokens, with `fields`, to which the token belongs; of several the oldest."""
+    found: dict[str, etree._Element] = {}
     for start in range(0, len(tokens), FIND_TOKENS):
-        operation = asking.find_by_tokens(folder.id, tokens[start : start + FIND_TOKENS], folder.entry_fields)
+        operation = asking.find_by_tokens(folder.id, tokens[start : start + FIND_TOKENS], fields)
         answer = bulk.single(folder.connection, operation, repeat=True).element
         for items in answer.iter(f"{{{soap.TYPES}}}Items"):
             for element in items:
-                entry = folder.entry(element)
                 # A server that ignores the restriction must not make us take another's item for ours.
-                if entry.hints.token in tokens:
-                    found.setdefault(entry.hints.token, entry)
+                if (token := mail.token(element)) in tokens:
+                    found.setdefault(token, element)
     return found
 
 
 @dataclass(frozen=True, slots=True)
-class _Draft:
-    """An item on its way up: where it comes from, what it is, and the XML."""
+class Draft:
+    """An item on its way up: where it comes from, its token, the XML, and the bytes that it weighs."""
 
     source: Entry
-    new: New
+    token: str
     xml: bytes
     size: int
-    tags: Tags
+
+
+#: (id, change key), or why not.
+Made = tuple[str, str] | Failed
 
 
 def create(folder: Folder, items: Iterable[tuple[Entry, New]]) -> Results:
     """What comes into the Drafts folder is a draft: mutt does not mark those that it postpones, and Outlook must be able to edit
     and send them.
     """
-    some: list[_Draft] = []
-    for source, new in items:
-        new = replace(new, flags=new.flags | {Flag.DRAFT}) if folder.drafts else new
-        try:
-            one = _encoded(folder.tagging, source, new)
-        except (Stale, BadItem) as error:  # the other side could not read it to its end
-            yield source, error
-            continue
+    unread: list[tuple[Entry, Failed]] = []
+    going: dict[str, tuple[Flags, Tags]] = {}
+
+    def drafts() -> Iterator[Draft]:
+        for source, new in items:
+            new = replace(new, flags=new.flags | {Flag.DRAFT}) if folder.drafts else new
+            try:
+                draft, tags = _encoded(folder.tagging, source, new)
+            except (Stale, BadItem) as error:  # the other side could not read it to its end
+                unread.append((source, error))
+                continue
+            going[source.id] = new.flags - {Flag.TRASHED}, tags
+            yield draft
+
+    for one, result in send(folder, drafts()):
+        yield one.source, _entry(folder, one, *result, *going[one.source.id]) if isinstance(result, tuple) else result
+    yield from unread
+
+
+def send(folder: Place, drafts: Iterable[Draft]) -> Iterator[tuple[Draft, Made]]:
+    """Make these items, in batches bounded by number and bytes; exactly one result for each."""
+    some: list[Draft] = []
+    for one in drafts:
         if some and (len(some) >= CREATE_ITEMS or sum(d.size for d in some) + one.size > CREATE_BYTES):
             yield from _create(folder, some)
             some = []
@@ -130,7 +158,7 @@ def create(folder: Folder, items: Iterable[tuple[Entry, New]]) -> Results:
         yield from _create(folder, some)
 
 
-def _create(folder: Folder, batch: Sequence[_Draft]) -> Results:
+def _create(folder: Place, batch: Sequence[Draft]) -> Iterator[tuple[Draft, Made]]:
     rest = list(batch)
     for attempt in range(1, TRIES + 1):
         try:
@@ -138,9 +166,9 @@ def _create(folder: Folder, batch: Sequence[_Draft]) -> Results:
         except (Busy, faults.Fault, faults.Lost) as error:
             if not isinstance(error, Busy) and not _is_final(error, rest):
                 raise
-            made = find(folder, [one.new.token for one in rest])
-            yield from ((one.source, made[one.new.token]) for one in rest if one.new.token in made)
-            rest = [one for one in rest if one.new.token not in made]
+            made = elements(folder, [one.token for one in rest], asking.TOKEN)
+            yield from ((one, _id_of(made[one.token])) for one in rest if one.token in made)
+            rest = [one for one in rest if one.token not in made]
             if rest and not isinstance(error, Busy):
                 yield from _refused(folder, rest, error)
                 return
@@ -150,7 +178,7 @@ def _create(folder: Folder, batch: Sequence[_Draft]) -> Results:
             if len(answers) != len(rest):
                 raise faults.Lost(f"the server answered {len(answers)} of {len(rest)} new items")
             later = [one for one, answer in zip(rest, answers, strict=True) if not answer.ok and answer.code in PASSING]
-            yield from _results(folder, rest, answers)
+            yield from _results(rest, answers)
             rest = later
             if rest and attempt == TRIES:
                 raise Unavailable(f"the server does not take {name_of(rest[0].source)} now")
@@ -158,33 +186,37 @@ def _create(folder: Folder, batch: Sequence[_Draft]) -> Results:
             return
 
 
-def _is_final(error: Unavailable, rest: Sequence[_Draft]) -> bool:
+def _id_of(element: etree._Element) -> tuple[str, str]:
+    return soap.attribute(element, "ItemId", "Id"), soap.attribute(element, "ItemId", "ChangeKey")
+
+
+def _is_final(error: Unavailable, rest: Sequence[Draft]) -> bool:
     """Whether the server will not carry the request out later: it said no, or hung up on a body too large for it to read."""
     if isinstance(error, faults.Fault):
         return error.code not in PASSING
     return isinstance(error, faults.Lost) and error.reached and len(rest) == 1 and rest[0].size > LARGE
 
 
-def _results(folder: Folder, batch: Sequence[_Draft], answers: Sequence[soap.Message]) -> Results:
+def _results(batch: Sequence[Draft], answers: Sequence[soap.Message]) -> Iterator[tuple[Draft, Made]]:
     """What became of each; what is to be sent again is left out. A full mailbox is raised after the others are told."""
     full: Unavailable | None = None
     for one, answer in zip(batch, answers, strict=True):
         ident, key = new_id(answer)
         if answer.ok and ident:
-            yield one.source, _entry(folder, one, ident, key)
+            yield one, (ident, key)
         elif answer.ok:
             full = faults.Lost("the server created an item and did not say which")
         elif answer.code in FULL:
             full = faults.fault(answer.code, answer.text)
         elif answer.code in NO_FOLDER:
-            yield one.source, Stale(f"{name_of(one.source)} cannot be uploaded: its folder is no longer on the server")
+            yield one, Stale(f"{name_of(one.source)} cannot be uploaded: its folder is no longer on the server")
         elif answer.code not in PASSING:
-            yield one.source, BadItem(f"{name_of(one.source)} cannot be uploaded: {answer.why()}")
+            yield one, BadItem(f"{name_of(one.source)} cannot be uploaded: {answer.why()}")
     if full:
         raise full
 
 
-def _refused(folder: Folder, rest: Sequence[_Draft], refusal: Unavailable) -> Results:
+def _refused(folder: Place, rest: Sequence[Draft], refusal: Unavailable) -> Iterator[tuple[Draft, Made]]:
     """A batch that the server does not take as a whole: one by one, to find out which it is."""
     if len(rest) > 1:
         for one in rest:
@@ -192,22 +224,22 @@ def _refused(folder: Folder, rest: Sequence[_Draft], refusal: Unavailable) -> Re
         return
     (one,) = rest
     if isinstance(refusal, faults.Fault) and refusal.code in NO_FOLDER:
-        yield one.source, Stale(f"{name_of(one.source)} cannot be uploaded: its folder is no longer on the server")
+        yield one, Stale(f"{name_of(one.source)} cannot be uploaded: its folder is no longer on the server")
         return
     if isinstance(refusal, faults.Lost) and not folder.connection.answers():
         raise refusal
     # IIS says 404 to what is beyond its limit (404.13), or hangs up.
     hint = "the message is probably larger than the server takes" if one.size > LARGE else refusal.hint
-    yield one.source, BadItem(f"{name_of(one.source)} cannot be uploaded: {refusal}", hint=hint)
+    yield one, BadItem(f"{name_of(one.source)} cannot be uploaded: {refusal}", hint=hint)
 
 
-def _entry(folder: Folder, one: _Draft, ident: str, key: str) -> Entry:
-    flags = one.new.flags - {Flag.TRASHED}
-    hints = Hints(token=one.new.token, size=one.size, sent=one.source.hints.sent, label=one.source.hints.label)
-    return Entry(ident, one.new.key, key if Flag.DRAFT in flags else "", flags, folder.collection, hints, one.tags)
+def _entry(folder: Folder, one: Draft, ident: str, key: str, flags: Flags, tags: Tags) -> Entry:
+    hints = Hints(token=one.token, size=one.size, sent=one.source.hints.sent, label=one.source.hints.label)
+    return Entry(ident, one.source.key, key if Flag.DRAFT in flags else "", flags, folder.collection, hints, tags)
 
 
-def _encoded(tagging: Tagging | None, source: Entry, new: New) -> _Draft:
+def _encoded(tagging: Tagging | None, source: Entry, new: New) -> tuple[Draft, Tags]:
+    """The item, and the tags that it will have there."""
     pieces = new.content.pieces()
     head = next(pieces, b"")
     size, mime = mime_content(chain((head,), pieces))
@@ -216,7 +248,7 @@ def _encoded(tagging: Tagging | None, source: Entry, new: New) -> _Draft:
     categories, tags, said = tagging.creation(new.tags) if tagging else ("", "", {})
     times = {"sent": source.hints.sent, "received": received}
     rest = mail.creation(new.flags, new.token, **times, categories=categories, tags=tags)
-    return _Draft(source, new, b"".join((b"<t:Message>", *mime, rest.encode(), b"</t:Message>")), size, said)
+    return Draft(source, new.token, b"".join((b"<t:Message>", *mime, rest.encode(), b"</t:Message>")), size), said
 
 
 def mime_content(pieces: Iterable[bytes]) -> tuple[int, list[bytes]]:

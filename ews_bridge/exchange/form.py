@@ -7,27 +7,51 @@ ours (`LEFTOVER`) and stands in the file again when it comes back.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
+from types import MappingProxyType
 from typing import Protocol
 
 from lxml import etree
 
 from ews_bridge.exchange import asking
+from ews_bridge.exchange import mail
+from ews_bridge.exchange import soap
+from ews_bridge.model import Said as Said  # where the local side finds it, too
 
 #: What a file says and Exchange has no field for: lines of the file, as they stood.
 LEFTOVER = f'<t:ExtendedFieldURI PropertySetId="{asking.TOKEN_SET}" PropertyName="Leftover" PropertyType="String"/>'
 #: The UID of the file, where the server has no place for it (contacts, tasks).
 UID = f'<t:ExtendedFieldURI PropertySetId="{asking.TOKEN_SET}" PropertyName="Uid" PropertyType="String"/>'
+#: No other items (see `Form.creation`).
+NOTHING: Mapping[str, etree._Element] = MappingProxyType({})
+#: What `uid` reads.
+UID_FIELDS = UID + asking.SEARCH_KEY
+
+
+def uid(element: etree._Element) -> str:
+    """The UID of an item for which the server has none: that of the file it came from; else made of PidTagSearchKey 0x300B, which
+    stays the same for as long as the item lives, wherever it is moved. To be asked for with `UID_FIELDS`.
+    """
+    properties = mail.extended(element)
+    if given := mail.first(properties, (asking.TOKEN_SET, "Uid")):
+        return given
+    return base64.b64decode(mail.first(properties, 0x300B)).hex() or soap.attribute(element, "ItemId", "Id")
 
 
 @dataclass(frozen=True, slots=True)
 class Companions:
-    """What else must be fetched before an item can be rendered: the ids of its changed occurrences and of its attachments."""
+    """What else must be fetched before an item can be rendered: the ids of its changed occurrences and of its attachments.
+
+    `members`: the ids of the contacts that a distribution list holds. Fetched like occurrences, into `parts`; one that is gone
+    is left out, and the list is rendered without it.
+    """
 
     occurrences: tuple[str, ...] = ()
     attachments: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +79,15 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """One occurrence of a series to change: its place in the series, from 1, and the field updates; "" deletes it."""
+    """One occurrence of a series to change: its place in the series, from 1, and the field updates; "" deletes it.
+
+    `id`: of what is an item of its own already (a changed occurrence, a single invitation to a series), its id; then the place
+    may be unknown (0). Where the master's own update drops the changed occurrences (`Recurrence` is set), there is no id.
+    """
 
     index: int
     updates: str
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +95,8 @@ class Changes:
     """What must be written. `xml`: of a new item the content of its element, in the order of the schema; of one that is there
     the field updates (SetItemField, DeleteItemField), of what differs only and "" when nothing does. `occurrences`,
     `attach` and `detach` (attachment ids) follow it. `mailed`: who would be told of it, were meeting mail allowed.
+    `answer`: what the file's owner now says to the invitation of somebody else ("AcceptItem", "TentativelyAcceptItem",
+    "DeclineItem"), to be given on the item itself and without a mail.
     """
 
     xml: str = ""
@@ -73,26 +104,22 @@ class Changes:
     attach: tuple[Attachment, ...] = ()
     detach: tuple[str, ...] = ()
     mailed: tuple[str, ...] = ()
+    answer: str = ""
 
     def __bool__(self) -> bool:
-        return bool(self.xml or self.occurrences or self.attach or self.detach)
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a file says: its UID, a digest that two files share exactly when they mean the same, and a name for people."""
-
-    uid: str
-    meaning: str
-    label: str
+        return bool(self.xml or self.occurrences or self.attach or self.detach or self.answer)
 
 
 class Form(Protocol):
     """One kind of item. Raises `BadItem`, with what and why, for what cannot be converted; nothing else."""
 
-    #: The container class of its folders ("IPF.Task"), and the ending of its files (".ics").
-    folder_class: str
-    suffix: str
+    @property
+    def folder_class(self) -> str:
+        """The container class of its folders ("IPF.Task")."""
+
+    @property
+    def suffix(self) -> str:
+        """The ending of its files (".ics")."""
 
     def fields(self) -> str:
         """What GetItem is to be asked for, as AdditionalProperties."""
@@ -106,8 +133,11 @@ class Form(Protocol):
     def read(self, data: bytes) -> Said:
         """What a file says, wherever it comes from. `BadItem` when it is no such file."""
 
-    def creation(self, data: bytes) -> tuple[str, Changes]:
-        """The element's name ("Task") and its content; `BadItem` for what Exchange cannot hold, by name."""
+    def creation(self, data: bytes, others: Mapping[str, etree._Element] = NOTHING) -> tuple[str, Changes]:
+        """The element's name ("Task") and its content; `BadItem` for what Exchange cannot hold, by name.
 
-    def changes(self, snapshot: Snapshot, data: bytes) -> Changes:
+        `others`: the elements of `Said.members`, by their UIDs, as far as the server has them.
+        """
+
+    def changes(self, snapshot: Snapshot, data: bytes, others: Mapping[str, etree._Element] = NOTHING) -> Changes:
         """What takes the item to what the file says. Fields that the file says nothing new about are not touched."""

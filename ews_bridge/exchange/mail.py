@@ -91,6 +91,11 @@ def _author(element: etree._Element) -> str:
     return author(soap.text(found, "Name"), soap.text(found, "EmailAddress")) if found is not None else ""
 
 
+def token(element: etree._Element) -> str:
+    """Our token, "" where the item carries none."""
+    return first(extended(element), _TOKEN_NAME)
+
+
 def flags(element: etree._Element, properties: Extended) -> Flags:
     found: set[Flag] = set()
     if soap.text(element, "IsRead") == "true" or soap.name(element) not in MAIL:

@@ -7,14 +7,17 @@ cost nothing more.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import field
 from enum import StrEnum
 
 from lxml import etree
 
+from ews_bridge.errors import AuthError
 from ews_bridge.exchange import asking
 from ews_bridge.exchange import bulk
+from ews_bridge.exchange import faults
 from ews_bridge.exchange import mail
 from ews_bridge.exchange import soap
 from ews_bridge.exchange.session import Connection
@@ -23,6 +26,18 @@ from ews_bridge.exchange.session import Connection
 #: that went wrong once, and is as good as any.
 FRESH = 2.0
 FUTURE = 60.0
+
+#: What a server says of a mailbox that is not there for this user; some say only that they do not find its root.
+_NO_ACCESS = frozenset(
+    {
+        "ErrorAccessDenied",
+        "ErrorFolderNotFound",
+        "ErrorItemNotFound",
+        "ErrorNonExistentMailbox",
+        "ErrorObjectNotFound",
+        "ErrorSyncFolderNotFound",
+    }
+)
 
 
 class Refusal(StrEnum):
@@ -51,15 +66,23 @@ class Survey:
         return what in self.refused.get(ident, frozenset())
 
 
+def refuse_access(connection: Connection, code: str, why: str) -> None:
+    """Raise AuthError where what the server says is that the whole of somebody else's mailbox may not be seen."""
+    mailbox = connection.settings.mailbox
+    if mailbox and code in _NO_ACCESS:
+        hint = f"its owner or an administrator must give {connection.settings.email} access; or is `mailbox` misspelt?"
+        raise AuthError(f"there is no access to the mailbox {mailbox}: {why}", hint=hint)
+
+
 def survey(connection: Connection) -> Survey:
-    """One request for each 1,000 folders.
+    """One request for each 1,000 folders. Raises AuthError where the mailbox may not be seen.
 
     A stamp is PidTagLocalCommitTimeMax, the counts, and PidTagDeletedCountTotal. The time has whole
     seconds: a change that follows within the same second does not move it. So one that is still fresh by the server's own
     clock is given as a stamp that will never come again.
     """
     found = Survey()
-    for element in bulk.find_folders(connection, asking.SURVEY_FIELDS):
+    for element in _folders(connection):
         ident, properties = soap.attribute(element, "FolderId", "Id"), mail.extended(element)
         values = [mail.first(properties, tag) for tag in (0x670A, 0x3602, 0x3603, 0x670B)]
         found.counts[ident] = (mail.number(values[1]), mail.number(values[2]))
@@ -72,6 +95,14 @@ def survey(connection: Connection) -> Survey:
     if not connection.settings.mailbox and all(found.refuses(ident, Refusal.CHANGE) for ident in found.stamps):
         found.refused.clear()  # a mailbox of one's own in which one may change nothing: this server does not know rights
     return found
+
+
+def _folders(connection: Connection) -> Iterator[etree._Element]:
+    try:
+        yield from bulk.find_folders(connection, asking.SURVEY_FIELDS)
+    except faults.Fault as error:
+        refuse_access(connection, error.code, str(error))
+        raise
 
 
 def _refused(element: etree._Element) -> frozenset[Refusal]:

@@ -17,7 +17,6 @@ from functools import partial
 
 from lxml import etree
 
-from ews_bridge.errors import AuthError
 from ews_bridge.errors import BadItem
 from ews_bridge.errors import Stale
 from ews_bridge.errors import Unavailable
@@ -27,8 +26,13 @@ from ews_bridge.exchange import faults
 from ews_bridge.exchange import mail
 from ews_bridge.exchange import soap
 from ews_bridge.exchange.folder import ExchangeFolder
+from ews_bridge.exchange.form import Form
+from ews_bridge.exchange.items import Ids
+from ews_bridge.exchange.items import ItemFolder
+from ews_bridge.exchange.items import Kept
 from ews_bridge.exchange.session import Connection
 from ews_bridge.exchange.survey import Survey
+from ews_bridge.exchange.survey import refuse_access
 from ews_bridge.exchange.survey import survey
 from ews_bridge.exchange.tagging import Tagging
 from ews_bridge.model import Entry
@@ -37,9 +41,11 @@ from ews_bridge.model import Known
 from ews_bridge.model import Scan
 from ews_bridge.names import path_of
 from ews_bridge.names import unescape
+from ews_bridge.store import Store
 
+KINDS = ("calendar", "contacts", "tasks")
 #: Asked for by name; what a mailbox does not have is absent from the answer.
-DISTINGUISHED = ("msgfolderroot", "inbox", "sentitems", "drafts", "deleteditems", "junkemail", "outbox")
+DISTINGUISHED = ("msgfolderroot", "inbox", "sentitems", "drafts", "deleteditems", "junkemail", "outbox", *KINDS)
 
 #: Labels of what has no folder class of its own to go by.
 _LABELS = {
@@ -48,10 +54,11 @@ _LABELS = {
     "ContactsFolder": "IPF.Contact",
     "TasksFolder": "IPF.Task",
 }
+_ELEMENTS = {folder_class: element for element, folder_class in _LABELS.items()}
+
+MAIL = "IPF.Note"
 
 _GONE = frozenset({"ErrorFolderNotFound", "ErrorItemNotFound", "ErrorObjectNotFound"})
-#: What a server says of a mailbox that is not there for this user; some say only that they do not find its root.
-_NO_ACCESS = _GONE | {"ErrorAccessDenied", "ErrorNonExistentMailbox", "ErrorSyncFolderNotFound"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +72,16 @@ class _Node:
     component: str = ""
 
 
-class ExchangeTree:
-    """All folders. `special`: the answer of an earlier `special()`, so that it is asked once in the life of a mailbox.
+def is_of(label: str, folder_class: str) -> bool:
+    """Whether a folder with this label is of that class (PidTagContainerClass 0x3613), or of one derived from it."""
+    return label == folder_class or label.startswith(f"{folder_class}.")
 
-    `delete`: what becomes of deleted items after they were moved to Deleted Items: "trash" (they stay), "soft" or "hard".
+
+class ExchangeTree:
+    """All folders; where there is a `form`, only those of its class that are not in Deleted Items.
+
+    `special`: the answer of an earlier `special()`, so that it is asked once in the life of a mailbox. `delete`: what becomes
+    of deleted mail after it was moved to Deleted Items: "trash" (it stays), "soft" or "hard". `ids`: see `ItemFolder`.
     `adopting`: whether a collection has files that may be what its folder holds (see `ExchangeFolder`).
     `tagging`: the mailbox's tags, where they are synced.
     """
@@ -81,10 +94,17 @@ class ExchangeTree:
         delete: str = "trash",
         adopting: Callable[[int], bool] = lambda _: False,
         tagging: Tagging | None = None,
+        form: Form | None = None,
+        ids: Ids = lambda _: {},
     ) -> None:
         self.tagging = tagging
         self.connection = connection
         self._adopting = adopting
+        self._form = form
+        self._class = form.folder_class if form else MAIL
+        self._ids = ids
+        self._kept = Kept()
+        self._thrown: set[str] = set()  # the folders below Deleted Items, as listed last
         self._delete_type = {"trash": "MoveToDeletedItems", "soft": "SoftDelete", "hard": "HardDelete"}[delete]
         self._special = dict(special or {})
         self._paths: dict[str, Entry] = {}  # by path, filled when a folder is to be made or moved
@@ -98,7 +118,7 @@ class ExchangeTree:
                 if answer.ok:
                     self._special[name] = _folder_id(answer.element)
             if not self._special.get("msgfolderroot"):
-                self._refuse(found[0].code, found[0].why())
+                refuse_access(self.connection, found[0].code, found[0].why())
                 raise Unavailable(f"the server does not show the mailbox: {found[0].why()}")
         return dict(self._special)
 
@@ -111,19 +131,12 @@ class ExchangeTree:
         try:
             yield from self._scan(cursor, known)
         except faults.Fault as error:
-            self._refuse(error.code, str(error))
+            refuse_access(self.connection, error.code, str(error))
             raise
-
-    def _refuse(self, code: str, why: str) -> None:
-        """Raise AuthError where it is the right to somebody else's mailbox that is missing."""
-        mailbox = self.connection.settings.mailbox
-        if mailbox and code in _NO_ACCESS:
-            hint = f"its owner or an administrator must give {self.connection.settings.email} access; or is `mailbox` misspelt?"
-            raise AuthError(f"there is no access to the mailbox {mailbox}: {why}", hint=hint)
 
     def _scan(self, cursor: str, known: Known) -> Iterator[Scan]:
         self._paths = {}
-        state = cursor
+        state, lost = cursor, False
         if state:
             self.special()
             try:
@@ -133,31 +146,32 @@ class ExchangeTree:
                     yield Scan(entries, tuple(vanished), cursor=state, last=True)
                     return
             except bulk.StateLost:
-                pass
+                lost = True
         # Everything anew, the special folders first: of a mailbox that was moved or made anew, their ids are others, too.
-        self._special = {} if cursor else self._special
+        self._special = {} if cursor and (lost or not self._form) else self._special
         self.special()
         nodes, _, state = self._changes("")
-        yield Scan(self._entries(nodes), cursor=state, first=True, last=True)
+        yield Scan(tuple(filter(self._wanted, self._entries(nodes))), cursor=state, first=True, last=True)
+
+    def _wanted(self, entry: Entry) -> bool:
+        return self._form is None or (is_of(entry.hints.label, self._class) and entry.id not in self._thrown)
 
     def survey(self) -> Survey:
-        """How all folders stand: `survey.survey`. Raises AuthError where the whole mailbox may not be seen."""
-        try:
-            return survey(self.connection)
-        except faults.Fault as error:
-            self._refuse(error.code, str(error))
-            raise
+        """How all folders stand. Raises AuthError where the whole mailbox may not be seen."""
+        return survey(self.connection)
 
-    def open(self, entry: Entry, collection: int) -> ExchangeFolder:
-        """The folder as a store."""
+    def open(self, entry: Entry, collection: int) -> Store:
         special = self.special()
+        bin_ = special.get("deleteditems", "")
+        if self._form is not None:
+            return ItemFolder(self.connection, entry.id, collection, form=self._form, trash=bin_, kept=self._kept, ids=self._ids)
         return ExchangeFolder(
             self.connection,
             entry.id,
             collection,
             sent_items=entry.id == special.get("sentitems"),
             drafts=entry.id == special.get("drafts"),
-            trash=special.get("deleteditems", ""),
+            trash=bin_,
             delete_type=self._delete_type,
             adopting=partial(self._adopting, collection),
             tagging=self.tagging,
@@ -166,22 +180,29 @@ class ExchangeTree:
     # ---- changes of folders
 
     def create(self, path: str) -> Entry:
-        """Make a mail folder. Its parent must be there; the folder itself may be."""
+        """Make a folder of the tree's kind. Its parent must be there; the folder itself may be."""
         parent, _, component = path.rpartition("/")
-        paths = self._listed()
-        if path in paths:
-            return paths[path]
-        operation = asking.create_folder(self._parent_id(parent), unescape(component))
+        there = self._listed().get(path)
+        if there is not None:
+            return self._own(there)
+        form = {"folder_class": self._class, "element": _ELEMENTS.get(self._class, "Folder")}
+        operation = asking.create_folder(self._parent_id(parent), unescape(component), **form)
         try:
             answer = bulk.single(self.connection, operation, repeat=False)
         except faults.Fault as error:
             self._paths = {}
-            if error.code == "ErrorFolderExists" and (there := self._same(path)):
-                return there
+            if error.code == "ErrorFolderExists" and (same := self._same(path)):
+                return self._own(same)
             raise BadItem(f"folder {path} cannot be created: {error}") from error
-        made = Entry(_folder_id(answer.element), path, hints=Hints(label="IPF.Note"))
+        made = Entry(_folder_id(answer.element), path, hints=Hints(label=self._class))
         self._paths[path] = made
         return made
+
+    def _own(self, entry: Entry) -> Entry:
+        """The folder, if it is of the kind that this tree is of."""
+        if self._form is not None and not is_of(entry.hints.label, self._class):
+            raise BadItem(f"{entry.key} on the server holds something else", hint="give the directory another name")
+        return entry
 
     def move(self, entry: Entry, path: str) -> Entry:
         """Rename, move, or both. There already: nothing is done. Renamed by somebody else since it was listed: `Stale`."""
@@ -290,7 +311,12 @@ class ExchangeTree:
         return nodes
 
     def _merged(self, changed: dict[str, _Node], vanished: Mapping[str, None], known: Known) -> tuple[Entry, ...] | None:
-        """The changed folders and the known ones whose paths changed with them; None when a parent is missing."""
+        """The changed folders and the known ones whose paths changed with them; None when a parent is missing.
+
+        Also None where only the folders of one kind are known: what they are in may be any other.
+        """
+        if self._form is not None:
+            return None
         before = {ident: entry for ident, entry in known().items() if ident not in vanished}
         ids = {entry.key: entry.id for entry in before.values()}
         nodes: dict[str, _Node] = {}
@@ -319,6 +345,8 @@ class ExchangeTree:
                 ident = nodes[ident].parent if nodes[ident].parent in nodes or nodes[ident].parent == root else root
             for ident in reversed(chain):
                 paths[ident] = self._path(nodes[ident], paths.get(nodes[ident].parent, ""))
+        bin_ = paths.get(self._special.get("deleteditems", ""), "")
+        self._thrown = {i for i, path in paths.items() if bin_ and path.startswith(f"{bin_}/")}
         found = [Entry(i, paths[i], hints=Hints(label=node.label)) for i, node in nodes.items() if i != root]
         return tuple(sorted(found, key=lambda entry: entry.key.count("/")))
 

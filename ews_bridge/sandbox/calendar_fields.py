@@ -24,6 +24,7 @@ from .fields import simple
 from .mapi import SETS
 from .mapi import PropertyName
 from .mapi import format_time
+from .mapi import offset_text
 from .mapi import parse_time
 from .markup import Element
 from .markup import put
@@ -97,11 +98,20 @@ def _wall_clock(name: PropertyName, zone_name: str) -> Callable[[Item], str]:
     return text
 
 
-def offset_text(minutes: int) -> str:
-    """Z, or an offset as ISO 8601 has it."""
-    if minutes == 0:
-        return "Z"
-    return f"{'+' if minutes > 0 else '-'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+def _count(*, adjacent: bool) -> Callable[[Item], str]:
+    """How many others in the same calendar are at the same time, or right before or after."""
+
+    def text(item: Item) -> str:
+        begin, end = appointments.moment(item, appointments.START), appointments.moment(item, appointments.END)
+        found = 0
+        for other in list(item.folder.items.values()) if item.folder is not None else []:
+            if other.key != item.key and other.kind == "CalendarItem":
+                for one in occurrences.within(other, begin, end + 1):
+                    start, stop = appointments.moment(one, appointments.START), appointments.moment(one, appointments.END)
+                    found += (stop == begin or start == end) if adjacent else (start < end and stop > begin)
+        return str(found)
+
+    return text
 
 
 def _show_organizer(item: Item, parent: Element, look: Look) -> None:
@@ -306,6 +316,8 @@ FIELDS: tuple[Field, ...] = (
     shown("calendar:MyResponseType", "MyResponseType", _response),
     Field("calendar:Organizer", "Organizer", _show_organizer),
     *(_attendees(name) for name in attendees.LISTS),
+    shown("calendar:ConflictingMeetingCount", "ConflictingMeetingCount", _count(adjacent=False), listed=False),
+    shown("calendar:AdjacentMeetingCount", "AdjacentMeetingCount", _count(adjacent=True), listed=False),
     shown("calendar:Duration", "Duration", _duration),
     shown("calendar:TimeZone", "TimeZone", lambda item: appointments.zone(item).name),
     simple("calendar:AppointmentReplyTime", "AppointmentReplyTime", appointments.REPLY_TIME, "SystemTime", writable=False),

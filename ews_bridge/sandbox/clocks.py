@@ -1,6 +1,7 @@
 """Times in a request that name no zone: which clock they are read from (time zones in EWS, table 2 of Microsoft's article).
 
-With a zone a time is what it says. Without one it is a time in the item's zone, else in the TimeZoneContext, else UTC.
+With a zone a time is what it says. Without one it is a time in the zone that the same request gives the item, else in the
+TimeZoneContext, else UTC.
 """
 
 from __future__ import annotations
@@ -35,19 +36,24 @@ def set_by(item: Item, elements: list[Element], around: Zone) -> None:
     """
     named = {local(element): element for element in elements}
     old = named.get("MeetingTimeZone")
-    begin = timezones.read_meeting_zone(old) if old is not None else None
-    found = _named_zone(named, "Start") or begin
-    if found is None:
-        found = appointments.zone(item) if "StartTimeZone" in item.declared else around
-    last = _named_zone(named, "End") or begin
-    if last is None:
-        last = appointments.zone(item, "EndTimeZone") if "EndTimeZone" in item.declared else found
+    both = timezones.read_meeting_zone(old) if old is not None else None
+    found = {which: _named_zone(named, which) or both or around for which in ZONES_OF}
     for element in elements:
-        if local(element) in ("Start", "End"):
-            element.text = _with_zone(text_of(element), found if local(element) == "Start" else last)
-    if "StartTimeZone" not in item.declared:
-        appointments.set_zone(item, "StartTimeZone", found)
-        appointments.set_zone(item, "EndTimeZone", last)
+        if local(element) in ZONES_OF:
+            element.text = _with_zone(text_of(element), found[local(element)])
+    for which, (name, _) in ZONES_OF.items():
+        if name not in item.declared:
+            appointments.set_zone(item, name, found[which] if which == "Start" else _named_zone(named, which) or found["Start"])
+
+
+def shift(before: Item, item: Item, elements: list[Element]) -> None:
+    """After a change of the zone alone: the clock shows the same in the new zone, so the moment is another."""
+    given = {local(element) for element in elements}
+    for which, names in ZONES_OF.items():
+        prop = appointments.START if which == "Start" else appointments.END
+        if which not in given and given.intersection((*names, "MeetingTimeZone")):
+            clock = appointments.zone(before, names[0]).local(appointments.moment(before, prop))
+            item.props[prop] = ("SystemTime", appointments.zone(item, names[0]).moment(clock))
 
 
 def _named_zone(named: dict[str, Element], which: str) -> Zone | None:

@@ -31,6 +31,7 @@ from .faults import Quirks
 from .faults import Stats
 from .grammar import check
 from .operations import OPERATIONS
+from .operations import perform
 from .operations.call import Call
 from .world import Mailbox
 from .world import World
@@ -139,7 +140,7 @@ class Sandbox:
             impersonated=request.impersonated is not None,
             time_zone=request.time_zone,
         )
-        response = operation(call, request.element)
+        response = perform(operation, call, request.element)
         if self.quirks.ignore_commit_time:
             faults.without_commit_time(response)
         return response

@@ -13,6 +13,10 @@ import datetime as dt
 import re
 import time
 import uuid
+from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from .errors import ItemError
@@ -148,10 +152,35 @@ def parse_time(text: str) -> int:
     return int(moment.timestamp())
 
 
+@contextmanager
+def told_in(offset: Callable[[int], int]) -> Iterator[None]:
+    """In the block `format_time` tells times with an offset, which is in minutes east of Greenwich at a moment."""
+    token = _OFFSET.set(offset)
+    try:
+        yield
+    finally:
+        _OFFSET.reset(token)
+
+
+_OFFSET: ContextVar[Callable[[int], int]] = ContextVar("_OFFSET", default=lambda moment: 0)
+
+
 def format_time(seconds: int) -> str:
-    """Whole seconds with a Z: Exchange's form; other forms break clients (DavMail, exchangelib)."""
-    moment = time.gmtime(seconds)
-    return f"{moment[0]:04}-{moment[1]:02}-{moment[2]:02}T{moment[3]:02}:{moment[4]:02}:{moment[5]:02}Z"
+    """Whole seconds with a Z, or with the offset of the zone that the request told as TimeZoneContext: Exchange's forms.
+
+    Other forms break clients (DavMail, exchangelib).
+    """
+    minutes = _OFFSET.get()(seconds)
+    moment = time.gmtime(seconds + minutes * 60)
+    clock = f"{moment[0]:04}-{moment[1]:02}-{moment[2]:02}T{moment[3]:02}:{moment[4]:02}:{moment[5]:02}"
+    return clock + offset_text(minutes)
+
+
+def offset_text(minutes: int) -> str:
+    """Z, or an offset as ISO 8601 has it."""
+    if minutes == 0:
+        return "Z"
+    return f"{'+' if minutes > 0 else '-'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
 
 
 def append_property(parent: Element, path: PropertyPath, value: Value) -> None:

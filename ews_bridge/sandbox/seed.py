@@ -15,11 +15,11 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from . import vcards
+from . import vevents
 from . import vtodos
 from .demo import MONDAY
 from .demo import fill_demo
 from .demo import subfolder
-from .seed_calendar import load_calendars
 from .store import Item
 from .world import Folder
 from .world import Mailbox
@@ -78,7 +78,6 @@ def fill(world: World, mailbox: Mailbox, seed: str) -> None:
             bulk(mailbox, subfolder(mailbox, top, f"Folder {number:04d}"), share, size)
     elif seed and Path(seed).is_dir():
         load_tree(mailbox, Path(seed))
-        load_calendars(mailbox, Path(seed))
     else:
         raise ValueError(f"no such seed: {seed!r} (demo, empty, bulk:COUNT[xSIZE][/FOLDERS], or a folder)")
 
@@ -90,9 +89,9 @@ def load_tree(mailbox: Mailbox, root: Path) -> None:
     directly in `root` goes to the Inbox. In a Maildir (a directory with cur/) the time received is the file's time and
     what lies in new/ or has no S is unread; elsewhere it is the Date header's. Files with a leading dot are left alone.
 
-    Files named *.vcf become contacts and lists, the tasks in files named *.ics tasks: those of `root` and of a directory
-    that is named like the well-known folder in this folder, others in a folder of the directory's name within it. The
-    events in files named *.ics: see `load_calendars`.
+    Files named *.vcf become contacts and lists, the events and tasks in files named *.ics appointments and tasks: those of
+    `root` and of a directory that is named like the well-known folder in this folder, others in a folder of the directory's
+    name within it. What Exchange cannot hold is left out.
     """
     known: dict[tuple[str, ...], Folder] = {(): mailbox.folder("msgfolderroot")}
     for path, names, in_maildir in _mail_files(root):
@@ -110,7 +109,7 @@ def load_tree(mailbox: Mailbox, root: Path) -> None:
             received=_modified(path) if in_maildir else _date(mime) or _modified(path),
         )
     _load_contacts(mailbox, root)
-    _load_tasks(mailbox, root)
+    _load_calendars(mailbox, root)
 
 
 def _load_contacts(mailbox: Mailbox, root: Path) -> None:
@@ -121,11 +120,13 @@ def _load_contacts(mailbox: Mailbox, root: Path) -> None:
         vcards.load(_special_folder(mailbox, "contacts", path.parent.relative_to(root)), text, known)
 
 
-def _load_tasks(mailbox: Mailbox, root: Path) -> None:
+def _load_calendars(mailbox: Mailbox, root: Path) -> None:
     for path in sorted(root.rglob("*.ics")):
         text = path.read_text("utf-8", "replace") if path.is_file() else ""
         if "BEGIN:VTODO" in text:
             vtodos.load(_special_folder(mailbox, "tasks", path.parent.relative_to(root)), text)
+        if "BEGIN:VEVENT" in text:
+            vevents.load(_special_folder(mailbox, "calendar", path.parent.relative_to(root)), text)
 
 
 def _special_folder(mailbox: Mailbox, distinguished: str, path: Path) -> Folder:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..clocks import context
+from ..mapi import told_in
 from ..markup import Element
 from . import attaching
 from . import availability
@@ -62,3 +64,9 @@ OPERATIONS: dict[str, Operation] = {
     "UpdateFolder": folders.update_folder,
     "UpdateItem": updating.update_item,
 }
+
+
+def perform(operation: Operation, call: Call, request: Element) -> Element:
+    """Carry out an operation, whose answer tells times by the clock of the call's TimeZoneContext."""
+    with told_in(context(call.time_zone).offset):
+        return operation(call, request)

@@ -18,6 +18,7 @@ from ..rights import Right
 from ..shapes import put_item_id
 from ..store import Item
 from . import inviting
+from . import responding
 from . import scheduling
 from .call import Call
 from .folders import dispose
@@ -67,6 +68,7 @@ def delete_item(call: Call, request: Element) -> Element:
             if kind == "CalendarItem":
                 told = scheduling.told(request, "SendMeetingCancellations")
                 inviting.send(item, inviting.for_end(item, told))
+                responding.decline(item, told)
             if not item.read and not quiet:
                 transport.answer_receipt(item, read=False)
             if item.master is not None:

@@ -30,7 +30,6 @@ from . import inviting
 from . import sending
 from .attaching import read_attachment
 from .call import Call
-from .folders import dispose
 from .targets import referenced
 
 
@@ -118,8 +117,17 @@ def _proposed(call: Call, node: Element) -> tuple[int, int] | None:
     return begin, stop
 
 
+def decline(item: Item, told: str) -> None:
+    """Tell the organizer of a meeting that an attendee deletes it, if whoever is concerned is to be told."""
+    if told == "SendToNone" or not appointments.state(item) & appointments.IS_RECEIVED:
+        return
+    if not appointments.state(item) & appointments.IS_CANCELLED:
+        how = ANSWERS["DeclineItem"]
+        message = _letter(item, how, None, "", Document(text=""))
+        sending.dispatch(message, item.mailbox.folder("sentitems") if "SaveCopy" in told else None)
+
+
 def _message(call: Call, node: Element, entry: Item, how: Answer, proposed: tuple[int, int] | None) -> Item:
-    user = call.user
     document = Document()
     body = node.find(t("Body"))
     if body is not None and body.get("BodyType") == "HTML":
@@ -128,13 +136,18 @@ def _message(call: Call, node: Element, entry: Item, how: Answer, proposed: tupl
         document.text = text_of(body) if body is not None else ""
     comment = document.text if document.text is not None else plain_from_html(document.html or "")
     document.attachments = [read_attachment(call, one) for one in node.iterfind(f"{t('Attachments')}/*")]
-    own = properties.own_address(user)
+    return _letter(entry, how, proposed, comment, document)
+
+
+def _letter(entry: Item, how: Answer, proposed: tuple[int, int] | None, comment: str, document: Document) -> Item:
+    """The message to the organizer; it is nowhere yet."""
+    own = properties.own_address(entry.mailbox)
     document.calendar = calendar_writing.reply(entry, own, how.response, comment, proposed)
     organizer = properties.envelope(entry).author
     to: list[Address] = [organizer[0]] if organizer else []
     prefix = NEW_TIME if proposed else how.prefix
     subject = (prefix + properties.text(entry, properties.SUBJECT))[:255]
-    return inviting.compose(user, meetings.ANSWERS[how.response], subject, (to, []), document)
+    return inviting.compose(entry.mailbox, meetings.ANSWERS[how.response], subject, (to, []), document)
 
 
 def _answered(call: Call, entry: Item, response: str) -> Item:
@@ -177,20 +190,17 @@ def _cancel(call: Call, node: Element, original: Item, kind: str, disposition: s
 
 
 def _remove(call: Call, original: Item, kind: str) -> list[Item]:
-    """Take a cancelled meeting out of the calendar, with the message that said so."""
-    if kind == "MeetingCancellation":
-        entry = meetings.associated(original)
-        _to_trash(call, original)
-        if entry is None:
-            return []
-    elif kind in ("CalendarItem", "MeetingRequest"):
-        entry = original
-    else:
+    """Take a cancelled meeting out of the calendar, with the message that said so; nothing else is removed in this way."""
+    if kind != "MeetingCancellation":
         raise ItemError("ErrorInvalidItemForOperationRemoveItem")
-    if kind != "MeetingRequest" and appointments.is_organizer(entry):
+    entry = meetings.associated(original)
+    _to_trash(call, original)
+    if entry is None:
+        return []
+    if appointments.is_organizer(entry):
         raise ItemError("ErrorCalendarIsOrganizerForRemove")
     if entry.master is not None:
         occurrences.delete_occurrence(entry)
-    elif entry.folder is not None:
-        dispose(call, entry.folder, entry.key, "MoveToDeletedItems")
+    else:
+        _to_trash(call, entry)
     return []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import calendar_reading
 from .. import clocks
+from .. import settling
 from ..errors import ItemError
 from ..markup import Element
 from ..markup import children
@@ -40,9 +41,13 @@ def prepare_update(call: Call, item: Item, updates: Element) -> None:
     clocks.set_by(item, _values(updates), clocks.context(call.time_zone))
 
 
-def from_mime(updates: Element) -> bool:
-    """Whether an update gives a whole new iCalendar, which says itself what is excepted."""
-    return any(local(value) == "MimeContent" for value in _values(updates))
+def revise(before: Item, item: Item, updates: Element) -> None:
+    """After the changes to an item are made: what they mean for its times, and for the exceptions of a series."""
+    values = _values(updates)
+    clocks.shift(before, item, values)
+    # A whole new iCalendar says itself what is excepted.
+    if not any(local(value) == "MimeContent" for value in values):
+        settling.revise(before, item)
 
 
 def _values(updates: Element) -> list[Element]:

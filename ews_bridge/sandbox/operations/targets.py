@@ -81,9 +81,10 @@ def item_of(call: Call, element: Element, *, need: Right = Right.READ) -> Item:
     """The item an ItemId, OccurrenceItemId or RecurringMasterItemId means; the user must have the right `need` in its folder."""
     if local(element) == "OccurrenceItemId":
         return _occurrence(call, element, need)
-    if local(element) in ("RecurringMasterItemId", "RecurringMasterItemIdRanges"):
-        reference = ids.parse_ews_id(element.get("OccurrenceId") or element.get("Id") or "")
-        found = find_item(call, reference, need=need)
+    if local(element) == "RecurringMasterItemIdRanges":
+        raise ItemError("ErrorInvalidOperation")  # several items for one id: not served here
+    if local(element) == "RecurringMasterItemId":
+        found = find_item(call, ids.parse_ews_id(element.get("OccurrenceId") or ""), need=need)
         if found.master is None:
             raise ItemError("ErrorCalendarCannotUseIdForRecurringMasterId")
         return found.master

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from lxml import etree
-
+from .. import attendees
 from .. import content
 from .. import elements
 from .. import fields
@@ -12,7 +11,6 @@ from .. import lists
 from .. import occurrences
 from .. import parts
 from .. import properties
-from .. import settling
 from .. import task_series
 from .. import transport
 from ..dictionaries import entry_of
@@ -88,8 +86,8 @@ def _update(call: Call, request: Element, change: Element) -> Item | None:
             scheduling.prepare_update(call, item, updates)
         for update in children(updates):
             only_read &= _apply(item, update)
-        if calendar and not scheduling.from_mime(updates):
-            settling.revise(kept, item)
+        if calendar:
+            scheduling.revise(kept, item, updates)
         if not only_read:
             kinds.settle(item)
         letters = inviting.for_change(kept, item, told)
@@ -150,11 +148,7 @@ def _apply(item: Item, update: Element) -> bool:
         _apply_entry(item, action, path, values)
         return False
     uri = path.get("FieldURI") or ""
-    name = uri.partition(":")[2]
     kind = item.kind or elements.kind_of(item.item_class)
-    if name in elements.DECLARED.get(kind, frozenset()):
-        _apply_declared(item, action, name, values)
-        return False
     field = kinds.BY_URI.get(uri)
     if field is not None and field.uri not in fields.BY_URI and kinds.fields_of(kind).get(field.name) is not field:
         raise ItemError("ErrorInvalidPropertyRequest")
@@ -187,6 +181,8 @@ def _apply_field(item: Item, action: str, field: Field, values: list[Element]) -
             envelope = properties.envelope(item)
             old = {"To": envelope.to, "Cc": envelope.cc, "Bcc": envelope.bcc, "Reply-To": envelope.reply_to}[header]
             content.set_addresses(item, header, [*old, *parts.mailboxes(values[0])])
+        elif field.name in attendees.LISTS:
+            attendees.invite(item, field.name, [*attendees.read(item, field.name), *attendees.parse(values[0])])
         elif field.append is None:
             raise ItemError("ErrorInvalidPropertyAppend")
         else:
@@ -234,15 +230,6 @@ def _apply_entry(item: Item, action: str, path: Element, values: list[Element]) 
     if local(values[0]) != entry.dictionary or len(given) != 1 or given[0].get("Key") != path.get("FieldIndex"):
         raise ItemError("ErrorUpdatePropertyMismatch")
     entry.assign(item, given[0])
-
-
-def _apply_declared(item: Item, action: str, name: str, values: list[Element]) -> None:
-    if action == "DeleteItemField":
-        item.declared.pop(name, None)
-    elif action == "SetItemField":
-        item.declared[name] = etree.tostring(values[0], with_tail=False)
-    else:
-        raise ItemError("ErrorInvalidPropertyAppend")
 
 
 def mark_all_items_as_read(call: Call, request: Element) -> Element:

@@ -1,0 +1,164 @@
+"""`ews-bridge invite`: an invitation from a mail reader, shown and answered."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ews_bridge import config
+from ews_bridge.cli import output
+from ews_bridge.cli.options import Given
+from ews_bridge.cli.options import shared_options
+from ews_bridge.errors import BadItem
+from ews_bridge.errors import UsageError
+
+if TYPE_CHECKING:
+    from ews_bridge.exchange.answering import Outcome
+    from ews_bridge.exchange.attendees import Person
+    from ews_bridge.exchange.invite import Invitation
+
+ACTIONS = ("show", "accept", "tentative", "decline")
+_ANSWERS = {"ACCEPTED": "accepted", "TENTATIVE": "perhaps", "DECLINED": "declined", "DELEGATED": "delegated", "NEEDS-ACTION": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What one invocation did, for --json."""
+
+    account: str
+    uid: str
+    summary: str
+    answer: str
+    new: bool
+    mailed: bool
+
+
+@click.command("invite")
+@shared_options
+@click.option("--comment", default="", metavar="TEXT", help="Say this to the organizer, too.")
+@click.option("--no-reply", is_flag=True, help="Only the calendar is changed: the organizer is not told.")
+@click.argument("action", type=click.Choice(ACTIONS), metavar="show|accept|tentative|decline")
+@click.argument("source", metavar="FILE|-")
+@click.pass_obj
+def command(given: Given, *, action: str, source: str, comment: str, no_reply: bool) -> int:
+    """Show an invitation, or answer it on the server.
+
+    FILE is a message or an .ics file; - is the standard input, for a mail reader's pipe. To accept a cancellation takes
+    the meeting out of the calendar.
+    """
+    if comment and (no_reply or action == "show"):
+        raise UsageError("--comment is for an answer that the organizer gets")
+    data = _read(source)
+    from ews_bridge.exchange import invite
+
+    invitation = invite.read(data)
+    if action == "show":
+        _show(invitation, given)
+        return 0
+    account = _account(given.load(), invitation)
+    outcome = _answer(account, invitation, action, comment=comment, mailed=not no_reply)
+    event = invitation.event
+    given.say(f"{account.name}: {_sentence(outcome)}: {event.summary or event.uid} ({_when(invitation)})")
+    if given.json:
+        done = Answered(account.name, event.uid, event.summary, outcome.said, outcome.new, outcome.mailed)
+        output.say_json({name: getattr(done, name) for name in Answered.__slots__})
+    return 0
+
+
+def _read(source: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{source} cannot be read: {error.strerror}") from error
+
+
+def _account(accounts: tuple[config.Account, ...], invitation: Invitation) -> config.Account:
+    """Who is invited. Where no account is by its address (a list was), there must be only one."""
+    invited = {person.address for person in invitation.event.attendees}
+    found = [account for account in accounts if account.email.lower() in invited] or list(accounts)
+    if len(found) > 1:
+        raise UsageError("it is not clear which account is invited", hint="name it with -a ACCOUNT")
+    return found[0]
+
+
+def _answer(account: config.Account, invitation: Invitation, verb: str, *, comment: str, mailed: bool) -> Outcome:
+    from ews_bridge import signin
+    from ews_bridge.exchange import answering
+    from ews_bridge.exchange.faults import Fault
+
+    with signin.connected(account) as connection:
+        try:
+            return answering.answer(connection, invitation, verb, comment=comment, mailed=mailed)
+        except Fault as error:
+            raise BadItem(f"the server does not take this answer: {error}", hint=error.hint) from error
+
+
+def _sentence(outcome: Outcome) -> str:
+    if not outcome.new:
+        return f"{outcome.said} already, nothing was sent"
+    if outcome.said == "removed":
+        return "taken out of the calendar"
+    return f"{outcome.said}, {'the organizer is told' if outcome.mailed else 'the organizer is not told'}"
+
+
+# ---- what an invitation says
+
+
+def _show(invitation: Invitation, given: Given) -> None:
+    if given.json:
+        output.say_json(
+            {name: value for name, value in _facts(invitation) if value} | {"description": invitation.event.description}
+        )
+        return
+    for name, value in _facts(invitation):
+        if value:
+            given.say(f"{name.capitalize() + ':':<11} {value}")
+    text = invitation.event.description.strip()
+    for line in ["", *text.split("\n")] if text else []:
+        given.say(line)
+
+
+def _facts(invitation: Invitation) -> Iterator[tuple[str, str]]:
+    event = invitation.event
+    yield invitation.kind.split()[0], event.summary or "(without a title)"
+    yield "when", _when(invitation)
+    original = invitation.occurrence
+    yield "instead of", _moment(original) if original and original != event.begins() else ""
+    yield "repeats", invitation.repeats
+    yield "where", event.location
+    yield "organizer", _person(event.organizer) if event.organizer else ""
+    yield "attendees", ", ".join(map(_person, event.attendees))
+    yield "link", event.link
+    yield "comment", invitation.comment
+    yield "status", event.status.lower()
+
+
+def _when(invitation: Invitation) -> str:
+    """In this machine's own zone; with the zone of the event where the clock shows something else there."""
+    event = invitation.event
+    if event.all_day:
+        last = event.end - timedelta(days=1)
+        return f"{event.start:%a %d %b %Y}" + (f" to {last:%a %d %b %Y}" if last > event.start else "")
+    if event.floating:
+        return f"{event.start:%a %d %b %Y %H:%M} to {event.end:%H:%M}"
+    begin, end = event.begins().astimezone(), event.ends().astimezone()
+    same_day = begin.date() == end.date()
+    there = "" if begin.replace(tzinfo=None) == event.start else f" ({event.start:%H:%M} in {event.zone.tzid})"
+    return f"{begin:%a %d %b %Y %H:%M} to {end.strftime('%H:%M' if same_day else '%a %d %b %Y %H:%M')}{there}"
+
+
+def _moment(when: datetime) -> str:
+    return f"{when.astimezone():%a %d %b %Y %H:%M}"
+
+
+def _person(person: Person) -> str:
+    address = f"<{person.address}>" if person.is_mailbox() else ""
+    answer = _ANSWERS.get(person.partstat, person.partstat.lower())
+    return " ".join(filter(None, (person.name, address, f"({answer})" if answer else "")))

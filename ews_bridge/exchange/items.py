@@ -1,0 +1,208 @@
+"""`store.Store` over one Exchange folder of events, contacts or tasks: what its `Form` can convert. Writes: `itemcreating.py` and
+`itemwriting.py`.
+
+An entry's id is the item's EWS id, its revision the digest of what its file says: a change key that rose for nothing is no edit.
+`hints.place` is the change key that the revision belongs to, so an item that is listed with the key that is known, after a
+write of ours or in a listing from the start, is not fetched again. What is fetched to be digested is kept, within bounds, for
+the download that follows.
+
+Must never: mail anybody; take an item that cannot be converted for one that is gone.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+from ews_bridge.errors import Stale
+from ews_bridge.errors import Unavailable
+from ews_bridge.exchange import bulk
+from ews_bridge.exchange import creating
+from ews_bridge.exchange import faults
+from ews_bridge.exchange import itemcreating
+from ews_bridge.exchange import itemwriting
+from ews_bridge.exchange import snapshots
+from ews_bridge.exchange import soap
+from ews_bridge.exchange.form import Form
+from ews_bridge.exchange.session import Connection
+from ews_bridge.model import Content
+from ews_bridge.model import Entry
+from ews_bridge.model import Flags
+from ews_bridge.model import Known
+from ews_bridge.model import New
+from ews_bridge.model import Scan
+from ews_bridge.model import Tags
+from ews_bridge.store import Failed
+from ews_bridge.store import Store
+
+#: From UIDs to the ids of the items that have them, as far as is known.
+Ids = Callable[[Iterable[str]], Mapping[str, str]]
+
+
+class Kept:
+    """Files as they were rendered for a listing, by item; the oldest go when they are too many bytes. For several threads."""
+
+    def __init__(self, limit: int = 64 << 20) -> None:
+        self._limit = limit
+        self._size = 0
+        self._files: dict[str, tuple[str, bytes]] = {}
+        self._lock = threading.Lock()
+
+    def put(self, ident: str, revision: str, data: bytes) -> None:
+        with self._lock:
+            self._drop(ident)
+            self._files[ident] = revision, data
+            self._size += len(data)
+            while self._size > self._limit:
+                self._drop(next(iter(self._files)))
+
+    def take(self, ident: str, revision: str) -> bytes | None:
+        """The file of an item at this revision, once."""
+        with self._lock:
+            found = self._files.get(ident)
+            self._drop(ident)
+            return found[1] if found and found[0] == revision else None
+
+    def _drop(self, ident: str) -> None:
+        if found := self._files.pop(ident, None):
+            self._size -= len(found[1])
+
+
+class ItemFolder:
+    """One folder. `trash`: the Deleted Items folder's id, where deleted items go; `ids`: items that others refer to."""
+
+    def __init__(
+        self, connection: Connection, ident: str, collection: int, *, form: Form, trash: str, kept: Kept, ids: Ids
+    ) -> None:
+        self.connection = connection
+        self.id = ident
+        self.form = form
+        self.trash = trash
+        self.ids = ids
+        self._collection = collection
+        self._kept = kept
+
+    @property
+    def collection(self) -> int:
+        return self._collection
+
+    # ---- listing and reading
+
+    def scan(self, cursor: str, known: Known) -> Iterator[Scan]:
+        """One `Scan` for each page of SyncFolderItems; the cursor is its SyncState."""
+        state, first = cursor, not cursor
+        before: Mapping[str, Entry] | None = None
+        while True:
+            try:
+                try:
+                    page = bulk.sync_items(self.connection, self.id, state, "")
+                except bulk.StateLost:
+                    state, first = "", True
+                    page = bulk.sync_items(self.connection, self.id, "", "")
+            except faults.Fault as error:
+                if error.code in creating.NO_FOLDER:
+                    raise Stale("the folder is no longer on the server") from error
+                raise
+            keys, vanished = _changes(page)
+            if keys and before is None:
+                before = known()
+            yield Scan(self._entries(keys, vanished, before or {}), tuple(vanished), (), page.state, first, page.last)
+            if page.last:
+                return
+            state, first = page.state, False
+
+    def _entries(self, keys: Mapping[str, str], vanished: dict[str, None], before: Mapping[str, Entry]) -> tuple[Entry, ...]:
+        """What is listed, as entries. What is gone since is added to `vanished`."""
+        same = {i: was for i, key in keys.items() if (was := before.get(i)) and key and was.hints.place == key}
+        found = list(same.values())
+        for ident, looked in snapshots.look(self.connection, self.form, [i for i in keys if i not in same]):
+            match looked:
+                case snapshots.Seen():
+                    found.append(itemwriting.entry(self, ident, looked))
+                    self._kept.put(ident, looked.said.revision, looked.data)
+                case snapshots.Odd():
+                    found.append(itemwriting.odd(self, ident, keys[ident], looked, before.get(ident)))
+                case Stale():
+                    vanished[ident] = None
+        return tuple(found)
+
+    def read(self, entries: Sequence[Entry]) -> Iterator[tuple[Entry, Content | Failed]]:
+        rest: dict[str, Entry] = {}
+        for entry in entries:
+            data = self._kept.take(entry.id, entry.revision)
+            if data is None:
+                rest[entry.id] = entry
+            else:
+                yield entry, _content(data)
+        for ident, looked in snapshots.look(self.connection, self.form, list(rest)):
+            entry = rest[ident]
+            if isinstance(looked, snapshots.Odd):
+                yield entry, looked.error
+            elif isinstance(looked, Stale):
+                yield entry, looked
+            elif entry.revision not in ("", looked.said.revision):
+                yield entry, Stale(f"{creating.name_of(entry)} was edited meanwhile")
+            else:
+                yield entry, _content(looked.data)
+
+    # ---- writes
+
+    def find(self, token: str) -> Entry | None:
+        """By our token. An item whose making was cut off half-way is removed, to be made anew: it is nobody's but ours."""
+        return itemcreating.find(self, token)
+
+    def create(self, items: Iterable[tuple[Entry, New]]) -> Iterator[tuple[Entry, Entry | Failed]]:
+        return itemcreating.create(self, items)
+
+    def update(self, items: Iterable[tuple[Entry, Content]]) -> Iterator[tuple[Entry, Entry | Failed]]:
+        return itemwriting.update(self, items)
+
+    def mark(self, items: Sequence[tuple[Entry, Flags]]) -> Iterator[tuple[Entry, Entry | Failed]]:
+        """There are no flags here: each stays as it is."""
+        for entry, _ in items:
+            yield entry, entry
+
+    def tag(self, items: Sequence[tuple[Entry, Tags]]) -> Iterator[tuple[Entry, Entry | Failed]]:
+        """Categories are content here: each stays as it is."""
+        for entry, _ in items:
+            yield entry, entry
+
+    def move(self, entries: Sequence[Entry], into: Store) -> Iterator[tuple[Entry, Entry | Failed]]:
+        if not isinstance(into, ItemFolder):
+            raise TypeError("items move between folders of one server only")
+        return itemwriting.move(self, entries, into)
+
+    def copy(self, entries: Sequence[Entry], into: Store) -> Iterator[tuple[Entry, Entry | Failed]]:
+        if not isinstance(into, ItemFolder):
+            raise TypeError("items are copied between folders of one server only")
+        return itemwriting.copy(self, entries, into)
+
+    def delete(self, entries: Sequence[Entry]) -> Iterator[tuple[Entry, Entry | Failed]]:
+        return itemwriting.delete(self, entries)
+
+
+def _changes(page: bulk.Page) -> tuple[dict[str, str], dict[str, None]]:
+    """(id → change key of what is there, ids of what is gone); of several changes of one item the last one counts."""
+    keys: dict[str, str] = {}
+    vanished: dict[str, None] = {}
+    for kind, change in page.changes:
+        item = change if kind in ("Delete", "ReadFlagChange") else next((e for e in change if isinstance(e.tag, str)), None)
+        ident = soap.attribute(item, "ItemId", "Id") if item is not None else ""
+        if not ident or item is None:
+            # Left out, it would be missed for good: the next listing goes on after this page.
+            raise Unavailable("the server's listing has an item without an id")
+        if kind == "Delete":
+            keys.pop(ident, None)
+            vanished[ident] = None
+        elif kind in ("Create", "Update"):
+            keys[ident] = soap.attribute(item, "ItemId", "ChangeKey")
+            vanished.pop(ident, None)
+    return keys, vanished
+
+
+def _content(data: bytes) -> Content:
+    return Content(lambda: iter((data,)))

@@ -1,0 +1,145 @@
+"""What mail, calendars, contacts and tasks do not have in common: their folders, their stores on either side, their words."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections import Counter
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ews_bridge import config
+from ews_bridge import tagsync
+from ews_bridge.binding import Root
+from ews_bridge.config import Account
+from ews_bridge.config import MailSection
+from ews_bridge.config import Section
+from ews_bridge.errors import BadItem
+from ews_bridge.errors import ConfigError
+from ews_bridge.errors import Stale
+from ews_bridge.exchange.form import Form
+from ews_bridge.exchange.session import Connection
+from ews_bridge.exchange.tree import ExchangeTree
+from ews_bridge.folders import Scope
+from ews_bridge.mailtree import MailTree
+from ews_bridge.meaning import same_message
+from ews_bridge.model import Side
+from ews_bridge.names import Layout
+from ews_bridge.state import State
+from ews_bridge.store import Tree
+from ews_bridge.trash import Trash
+from ews_bridge.vdirtree import LAYOUT
+from ews_bridge.vdirtree import VdirTree
+
+#: Rounds that an item waits for what it refers to: groups in groups need some, groups that contain each other never end.
+WAITED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of an account, with its section of the settings. `form`: how its items become files; None: they are mail.
+
+    `items`: what they are called, for people.
+    """
+
+    name: str
+    section: Section
+    form: Form | None
+    items: str
+
+    @property
+    def layout(self) -> Layout:
+        return self.section.layout if isinstance(self.section, MailSection) else LAYOUT
+
+    @property
+    def root(self) -> Root:
+        return Root(self.section.path, self.layout, self.name)
+
+    @property
+    def scope(self) -> Scope:
+        if isinstance(self.section, MailSection):
+            return Scope(self.section.folders)
+        return Scope(folder_class=self.form.folder_class if self.form else "")
+
+    @property
+    def max_size(self) -> int:
+        return self.section.max_size if isinstance(self.section, MailSection) else 0
+
+    def same(self, one: bytes, other: bytes) -> bool:
+        """Whether two files say the same, however they say it."""
+        if self.form is None:
+            return same_message(one, other)
+        try:
+            return one == other or self.form.read(one).meaning == self.form.read(other).meaning
+        except BadItem:
+            return False
+
+
+def of(account: Account, only: Sequence[str] = ()) -> list[Kind]:
+    """The kinds that an account keeps in step, of those that are asked for (none: all). Raises ConfigError when there is none."""
+    wanted = [name for name in config.KINDS if name in only or not only]
+    found = [_kind(account, name, section) for name in wanted if (section := account.section(name)) is not None]
+    if not found:
+        names = " or ".join(f"[accounts.{account.name}.{name}]" for name in wanted)
+        raise ConfigError(f"account {account.name} has no section {names}: there is nothing to sync")
+    return found
+
+
+def _kind(account: Account, name: str, section: Section) -> Kind:
+    # What belongs to a kind that is not synced is not loaded.
+    if name == "calendar":
+        from ews_bridge.exchange import zones
+        from ews_bridge.exchange.event import Events
+        from ews_bridge.exchange.eventpeople import Owner
+
+        home = zones.from_iana(_home_zone()) or zones.UTC_ZONE
+        return Kind(name, section, Events(home, Owner((account.address.lower(),))), "events")
+    if name == "contacts":
+        from ews_bridge.exchange.cards import Cards
+
+        return Kind(name, section, Cards(), "contacts")
+    if name == "tasks":
+        from ews_bridge.exchange.task import TaskForm
+
+        return Kind(name, section, TaskForm(), "tasks")
+    return Kind(name, section, None, "messages")
+
+
+def _home_zone() -> str:
+    """The zone of this machine, by name: TZ, or what /etc/localtime is a link to."""
+    return os.environ.get("TZ", "").removeprefix(":") or os.path.realpath("/etc/localtime").partition("/zoneinfo/")[2]
+
+
+def local_tree(kind: Kind, account: Account, state: State, trash: Trash) -> Tree:
+    path = str(kind.section.path)
+    if kind.form is None:
+        tags = tagsync.keeper(account, state)
+        return MailTree(path, layout=kind.layout, trash=trash, host=_host(), tags=tags)
+    return VdirTree(path, suffix=kind.form.suffix, read=kind.form.read, trash=trash)
+
+
+def _host() -> str:
+    """This machine in file names: no character that a Maildir gives a meaning."""
+    return "".join(c if c.isalnum() or c in ".-" else "-" for c in socket.gethostname()) or "localhost"
+
+
+def remote_tree(kind: Kind, account: Account, connection: Connection, state: State) -> ExchangeTree:
+    waited: Counter[tuple[str, ...]] = Counter()
+
+    def ids(uids: Iterable[str]) -> Mapping[str, str]:
+        """`Stale` while some of them are still on their way up: a group is written after its new members."""
+        wanted = tuple(uids)
+        found = state.ids(Side.REMOTE, wanted)
+        if waited[wanted] < WAITED and state.ids(Side.LOCAL, wanted).keys() - found.keys():
+            waited[wanted] += 1
+            raise Stale("what it refers to goes up first")
+        return found
+
+    special = json.loads(state.get("special") or "{}")
+    if not isinstance(kind.section, MailSection):
+        return ExchangeTree(connection, special=special, form=kind.form, ids=ids)
+    tagging = tagsync.tagging(account, state, connection)
+    return ExchangeTree(connection, special=special, delete=kind.section.delete, adopting=state.adopting, tagging=tagging)
