@@ -1,4 +1,5 @@
-"""`store.Store` over one Exchange folder of events, contacts or tasks: what its `Form` can convert. Writes: `itemwriting.py`.
+"""`store.Store` over one Exchange folder of events, contacts or tasks: what its `Form` can convert. Writes: `itemcreating.py` and
+`itemwriting.py`.
 
 An entry's id is the item's EWS id, its revision the digest of what its file says: a change key that rose for nothing is no edit.
 `hints.place` is the change key that the revision belongs to, so an item that is listed with the key that is known, after a
@@ -22,6 +23,7 @@ from ews_bridge.errors import Unavailable
 from ews_bridge.exchange import bulk
 from ews_bridge.exchange import creating
 from ews_bridge.exchange import faults
+from ews_bridge.exchange import itemcreating
 from ews_bridge.exchange import itemwriting
 from ews_bridge.exchange import snapshots
 from ews_bridge.exchange import soap
@@ -71,7 +73,11 @@ class Kept:
 
 
 class ItemFolder:
-    """One folder. `trash`: the Deleted Items folder's id, where deleted items go; `ids`: items that others refer to."""
+    """One folder. `trash`: the Deleted Items folder's id, where deleted items go.
+
+    `ids`: finds the items that others refer to, by their UIDs; `Stale` while one of them is on its way up: then the other is
+    written in a later round.
+    """
 
     def __init__(
         self, connection: Connection, ident: str, collection: int, *, form: Form, trash: str, kept: Kept, ids: Ids
@@ -151,10 +157,10 @@ class ItemFolder:
 
     def find(self, token: str) -> Entry | None:
         """By our token. An item whose making was cut off half-way is removed, to be made anew: it is nobody's but ours."""
-        return itemwriting.find(self, token)
+        return itemcreating.find(self, token)
 
     def create(self, items: Iterable[tuple[Entry, New]]) -> Iterator[tuple[Entry, Entry | Failed]]:
-        return itemwriting.create(self, items)
+        return itemcreating.create(self, items)
 
     def update(self, items: Iterable[tuple[Entry, Content]]) -> Iterator[tuple[Entry, Entry | Failed]]:
         return itemwriting.update(self, items)
