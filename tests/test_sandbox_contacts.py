@@ -6,8 +6,10 @@ import datetime as dt
 from collections.abc import Iterator
 
 import pytest
+import vobject
 from exchangelib import EWSDate
 from exchangelib import FileAttachment
+from exchangelib.errors import ErrorUnsupportedMimeConversion
 from exchangelib.indexed_properties import EmailAddress
 from exchangelib.indexed_properties import ImAddress
 from exchangelib.indexed_properties import PhoneNumber
@@ -225,6 +227,20 @@ def test_single_entries_can_be_asked_for() -> None:
     assert [(part.tag, part.text) for part in home] == [(t("Street"), "S"), (t("PostalCode"), "P")]
 
 
+def test_contacts_can_be_viewed_from_one_name_to_another() -> None:
+    client = new_client()
+    for name in ("Zoë", "ada", "Ève", "Bob"):
+        client.create(f"<t:Contact><t:DisplayName>{name}</t:DisplayName></t:Contact>")
+    wanted = '<t:FieldURI FieldURI="contacts:DisplayName"/>'
+
+    def names(view: str) -> list[str | None]:
+        found = client.find(f"<m:ContactsView {view}/>", folder="contacts", extra=wanted)
+        return [one.findtext(t("DisplayName")) for one in found.iter(t("Contact"))]
+
+    assert names('InitialName="b" FinalName="f"') == ["Bob", "Ève"]
+    assert names('MaxEntriesReturned="2"') == ["ada", "Bob"]
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [
@@ -252,9 +268,18 @@ def test_a_contact_lives_in_a_folder_for_contacts_only() -> None:
     assert codes(made) == ["ErrorCannotCreateContactInNonContactFolder"]
 
 
-def test_mime_does_not_make_a_contact(office: Office) -> None:
-    with pytest.raises(Exception, match="MIME content"):
+def test_mime_does_not_make_a_contact_but_is_made_of_one(office: Office) -> None:
+    with pytest.raises(ErrorUnsupportedMimeConversion):
         Contact(account=office.alice, folder=office.alice.contacts, mime_content=b"BEGIN:VCARD", display_name="x").save()
+    made = grace(office)
+    made.mime_content = b"BEGIN:VCARD"
+    with pytest.raises(ErrorUnsupportedMimeConversion):
+        made.save(update_fields=["mime_content"])
+    (read,) = office.bob.contacts.all().only("mime_content")
+    card = vobject.readOne(read.mime_content.decode())
+    assert card.fn.value == "Grace Hopper" and card.bday.value == "1906-12-09" and card.title.value == "Rear admiral"
+    assert {one.value for one in card.contents["email"]} == {"grace@example.org", "hopper@example.org"}
+    assert card.note.value == "First\nsecond line, ümläuts" and card.adr.value.city == "Arlington"
 
 
 def test_contacts_survive_a_restart(office: Office, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -12,6 +12,7 @@ import pytest
 from exchangelib import UTC
 from exchangelib import EWSDateTime
 from exchangelib import Mailbox
+from exchangelib import Message
 from exchangelib import OofSettings
 from exchangelib.errors import ErrorAccessDenied
 from exchangelib.errors import ErrorInvalidScheduledOofDuration
@@ -250,6 +251,18 @@ def test_members_are_added_and_taken_out_one_by_one() -> None:
     assert change_members(client, item, single.format(keys["b@x.org"])) == ["ErrorDistributionListMemberNotExist"]
     assert change_members(client, item, f"<t:DeleteItemField>{uri}</t:DeleteItemField>") == ["NoError"]
     assert here() == {}
+
+
+def test_mail_to_a_group_reaches_its_members_once(office: Office) -> None:
+    people.enter(
+        office.server.world,
+        people.Person("inner@example.test", "Inner", people.GROUP, members=("bob@example.test", "outer@example.test")),
+        people.Person("outer@example.test", "Outer", people.GROUP, members=("inner@example.test", "BOB@example.test")),
+    )
+    to = ["outer@example.test", "petra@example.test"]
+    Message(account=office.alice, subject="All of you", to_recipients=[Mailbox(email_address=one) for one in to]).send()
+    assert [item.subject for item in office.bob.inbox.all()] == ["All of you"]
+    assert office.alice.inbox.total_count == 0  # nothing came back: Petra is in the directory
 
 
 def test_rooms_are_listed(office: Office) -> None:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from collections.abc import Iterator
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 from lxml import etree
 
@@ -59,57 +57,23 @@ def _remove(folder: Folder, ident: str) -> None:
 
 
 def create(folder: Folder, items: Iterable[tuple[Entry, New]]) -> Results:
-    """What refers to others (a list of contacts) is made last, when they are there."""
-    held: list[_Wanted] = []
-    unread: list[tuple[Entry, Failed]] = []
-    made: dict[str, str] = {}
-
-    def wanted() -> Iterator[_Wanted]:
-        for source, new in items:
-            try:
-                one = _Wanted(source, new.token, data := b"".join(new.content.pieces()), folder.form.read(data).members)
-            except (Stale, BadItem) as error:
-                unread.append((source, error))
-                continue
-            if one.members:
-                held.append(one)
-            else:
-                yield one
-
-    for part in (wanted(), held):
-        for source, result in _create(folder, part, made):
-            if isinstance(result, Entry):
-                made[result.key] = result.id
-            yield source, result
-    yield from unread
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """An item to be made: what it comes from, its token, its file, and the UIDs of what it refers to."""
-
-    source: Entry
-    token: str
-    data: bytes
-    members: tuple[str, ...]
-
-
-def _create(folder: Folder, wanted: Iterable[_Wanted], known: Mapping[str, str]) -> Results:
+    """As in `Store.create`. What refers to others that are still on their way up (a list of contacts) is `Stale`: it waits."""
     unfit: list[tuple[Entry, Failed]] = []
     going: dict[str, Changes] = {}
 
     def drafts() -> Iterator[creating.Draft]:
-        for one in wanted:
+        for source, new in items:
             try:
-                name, changes = folder.form.creation(one.data, itemwriting.others(folder, one.members, known))
+                data = b"".join(new.content.pieces())
+                name, changes = folder.form.creation(data, itemwriting.others(folder, data))
             except (Stale, BadItem) as error:
-                unfit.append((one.source, error))
+                unfit.append((source, error))
                 continue
-            marks = asking.extended(asking.TOKEN, one.token)
+            marks = asking.extended(asking.TOKEN, new.token)
             marks += asking.extended(asking.UNFINISHED, "1") if _follows(changes) else ""
-            going[one.source.id] = changes
+            going[source.id] = changes
             xml = f"<t:{name}>{_with(changes.xml, marks)}</t:{name}>".encode()
-            yield creating.Draft(one.source, one.token, xml, len(xml))
+            yield creating.Draft(source, new.token, xml, len(xml))
 
     made: dict[str, Entry] = {}
     for one, result in creating.send(folder, drafts()):

@@ -90,14 +90,9 @@ def after(folder: Folder, entries: Mapping[str, Entry]) -> Results:
 # ---- updates
 
 
-def others(folder: Folder, uids: Sequence[str], known: Mapping[str, str]) -> dict[str, etree._Element]:
-    """The items with these UIDs, as far as the server has them. `known`: ids of those made just now.
-
-    `Stale` while one of them is on its way up: the next round has it.
-    """
-    ids = {uid: known[uid] for uid in uids if uid in known}
-    if unknown := [uid for uid in uids if uid not in known]:
-        ids |= folder.ids(unknown)
+def others(folder: Folder, data: bytes) -> dict[str, etree._Element]:
+    """The items that a file refers to, by their UIDs, as far as the server has them. `Stale`: some are on their way up."""
+    ids = folder.ids(folder.form.read(data).members)
     looked = snapshots.look(folder.connection, folder.form, list(ids.values()))
     return {seen.said.uid: seen.snapshot.element for _, seen in looked if isinstance(seen, snapshots.Seen)}
 
@@ -135,13 +130,7 @@ def _update(folder: Folder, some: Mapping[str, tuple[Entry, bytes]]) -> Results:
             yield each, looked.error
         else:
             try:
-                planned.append(
-                    _Update(
-                        each,
-                        looked,
-                        folder.form.changes(looked.snapshot, data, others(folder, folder.form.read(data).members, {})),
-                    )
-                )
+                planned.append(_Update(each, looked, folder.form.changes(looked.snapshot, data, others(folder, data))))
             except (Stale, BadItem) as error:
                 yield each, error
     written = [one for one in planned if not one.changes.xml]

@@ -11,6 +11,9 @@ It speaks EWS over HTTP as Exchange Server 2019 does, as strictly, and imports n
     appointments.py occurrences.py settling.py recurrence.py timezones.py clocks.py
                                   what calendar items mean; calendar_reading.py and calendar_writing.py: as iCalendar
     meetings.py attendees.py      what messages of meetings do to calendars
+    contacts.py dictionaries.py lists.py tasks.py task_series.py
+                                  what contacts, distribution lists and tasks mean
+    people.py                     the directory of the organisation
     seed.py demo.py               what the mailboxes hold at first
 
 Not there: autodiscover, subscriptions and streaming notifications, suggestions of times to meet, rules, delegates, export

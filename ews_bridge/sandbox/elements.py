@@ -78,13 +78,8 @@ ORDERS: dict[str, tuple[str, ...]] = {
 }
 PLACES_OF = {kind: {name: place for place, name in enumerate(order)} for kind, order in ORDERS.items()}
 
-# Elements whose content is kept as the client wrote it, of the kinds that are no messages.
-DECLARED: dict[str, frozenset[str]] = {
-    "CalendarItem": frozenset(),
-    "Contact": frozenset(),
-    "Task": frozenset(),
-    "DistributionList": frozenset(),
-}
+# The kinds that are no messages: an item never changes into one of them, or from one into another.
+APART = frozenset(("CalendarItem", "Contact", "Task", "DistributionList"))
 DEFAULT_CLASS = {
     "Message": "IPM.Note",
     "Item": "IPM.Note",

@@ -12,11 +12,17 @@ from . import contacts
 from . import fields
 from . import lists
 from . import meeting_fields
+from . import parts
 from . import settling
 from . import task_series
 from . import tasks
+from .errors import ItemError
 from .fields import Field
+from .markup import Element
+from .parts import Look
+from .parts import Show
 from .store import Item
+from .vcard_writing import vcard
 
 
 def _settle_task(item: Item) -> None:
@@ -24,12 +30,25 @@ def _settle_task(item: Item) -> None:
     tasks.settle(item)
 
 
+def _show_vcard(item: Item, parent: Element, look: Look) -> None:
+    parts.put_mime(parent, vcard(item))
+
+
+def _mime(show: Show) -> Field:
+    """The MIME of a kind that cannot be made from MIME (OXWSCORE R2012)."""
+
+    def refuse(item: Item, element: Element) -> None:
+        raise ItemError("ErrorUnsupportedMimeConversion")
+
+    return Field("item:MimeContent", "MimeContent", show, refuse, listed=False)
+
+
 #: The fields that only items of a kind have.
 OWN: dict[str, tuple[Field, ...]] = {
     "CalendarItem": calendar_fields.FIELDS,
-    "Contact": contacts.FIELDS,
-    "DistributionList": lists.FIELDS,
-    "Task": tasks.FIELDS,
+    "Contact": (_mime(_show_vcard), *contacts.FIELDS),
+    "DistributionList": (_mime(parts.show_mime), *lists.FIELDS),
+    "Task": (_mime(parts.show_mime), *tasks.FIELDS),
     **meeting_fields.FIELDS,
 }
 #: What is seen to whenever an item of a kind is saved.

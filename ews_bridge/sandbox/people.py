@@ -122,6 +122,19 @@ def members(world: World, group: Person) -> list[Person]:
     return [by_address(world, address) or Person(address, address, OUTSIDE) for address in group.members]
 
 
+def reached(world: World, addresses: Iterable[str]) -> list[str]:
+    """Whom mail to these addresses reaches, in lower case and each once: groups are taken apart, down to the last."""
+    found: dict[str, None] = {}
+    waiting = [address.lower() for address in addresses]
+    while waiting:
+        address = waiting.pop(0)
+        person = world.directory.get(address)
+        if address not in found and person is not None and person.kind == GROUP:
+            waiting += [one.lower() for one in person.members]
+        found[address] = None
+    return [address for address in found if address not in world.directory or world.directory[address].kind != GROUP]
+
+
 def folded(text: str) -> str:
     """The text without case and accents, as names are compared."""
     plain = unicodedata.normalize("NFKD", text)

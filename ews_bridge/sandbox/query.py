@@ -281,19 +281,11 @@ def _item_getter(path: Element) -> tuple[Getter[Item], Parser]:
         is_bool = uri in ("item:IsDraft", "item:IsRead")
         return SPECIAL[uri], lambda text: parse_value("Boolean" if is_bool else "String", [text])
     field = kinds.BY_URI.get(uri)
-    if field is None and uri.partition(":")[2]:
-        declared = uri.partition(":")[2]
-        return lambda item: _declared_text(item, declared), lambda text: text
     if field is None or field.prop is None:
         raise ItemError("ErrorUnsupportedPathForQuery")
     prop, kind, parse = field.prop, field.type, field.parse
     single = kind.removesuffix("Array")
     return lambda item: properties.read(item, prop, kind), parse or (lambda text: parse_value(single, [text]))
-
-
-def _declared_text(item: Item, name: str) -> str | None:
-    kept = item.declared.get(name)
-    return re.sub(r"<[^>]*>", "", kept.decode("utf-8")) if kept is not None else None
 
 
 def _folder_getter(path: Element) -> tuple[Getter[Folder], Parser]:

@@ -87,12 +87,9 @@ class ItemShape:
         if self.look.brief:
             wanted = {name for name in wanted if name not in known or known[name].listed}
         placed: list[tuple[int, Paint]] = []
-        declared = elements.DECLARED.get(kind, frozenset())
         for name in wanted:
-            if name in order and name not in declared and name in known:
+            if name in order and name in known:
                 placed.append((order[name], _painter(known[name], self.look)))
-        for name in declared if self.base != "IdOnly" else declared & wanted:
-            placed.append((order[name], _declared(name)))
         if self.headers and "InternetMessageHeaders" not in wanted:
             placed.append((order["InternetMessageHeaders"], _named_headers(self.headers)))
         for dictionary in {entry.dictionary for entry in self.entries}:
@@ -108,15 +105,6 @@ class ItemShape:
 def _painter(field: Field, look: Look) -> Paint:
     show = field.show
     return lambda item, parent: show(item, parent, look)
-
-
-def _declared(name: str) -> Paint:
-    def paint(item: Item, parent: Element) -> None:
-        kept = item.declared.get(name)
-        if kept is not None:
-            parent.append(etree.fromstring(kept))
-
-    return paint
 
 
 def _entries(dictionary: str, chosen: list[Entry]) -> Paint:

@@ -92,7 +92,8 @@ class Overlay:
 
 
 class Item:
-    """A message or another item.  `mime` is its content; `props` holds what was set beside and overrides the content.
+    """A message or another item.  `mime` is its content; `props` holds what was set beside and overrides the content,
+    `declared` by the names of their elements the parts that are XML: recurrences, attendees, members of lists.
 
     A series of appointments is one item; its `exceptions` and `deleted` days are known by the ordinal of the day for which
     an occurrence was meant.  An occurrence is an item that is made when it is asked for, with its `master` and `occurrence`.

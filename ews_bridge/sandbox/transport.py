@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from . import content
 from . import headers as hdr
 from . import meetings
+from . import people
 from . import properties
 from .classify import classify
 from .document import make_boundary
@@ -59,17 +60,18 @@ def prepare(sender: Mailbox, item: Item) -> Submission:
 def send(sender: Mailbox, submission: Submission) -> None:
     """Deliver a message to those recipients who have a mailbox here; the others get it outside this world.
 
-    For an unknown address in a domain that has mailboxes here a report comes back to the sender.
+    A group of the directory is its members. For an unknown address in a domain that has mailboxes here a report comes back
+    to the sender.
     """
     world = sender.world
     domains = {address.partition("@")[2] for address in world.users}
     world.note_delivery(Delivery(sender.address, submission.recipients, submission.message_id, world.time()))
     failed: list[str] = []
-    for recipient in submission.recipients:
+    for recipient in people.reached(world, submission.recipients):
         mailbox = world.users.get(recipient)
         if mailbox is not None:
             deliver(mailbox, submission.mime)
-        elif recipient.partition("@")[2] in domains:
+        elif recipient.partition("@")[2] in domains and recipient not in world.directory:
             failed.append(recipient)
     if failed:
         deliver(sender, non_delivery_report(sender, submission, failed))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from lxml import etree
-
 from .. import content
 from .. import elements
 from .. import fields
@@ -155,8 +153,6 @@ def _set_part(call: Call, item: Item, child: Element, kind: str) -> None:
     elif name == "Attachments":
         for attached in children(child):
             content.add_attachment(item, read_attachment(call, attached))
-    elif name in elements.DECLARED.get(kind, frozenset()):
-        item.declared[name] = etree.tostring(child, with_tail=False)
     elif name != "StoreEntryId":
         field = kinds.fields_of(kind).get(name)
         if field is None or field.assign is None:
@@ -169,7 +165,7 @@ def _check_class(item: Item, kind: str) -> None:
     fits = elements.kind_of(item.item_class)
     if kind not in ("Message", "Item") and fits != kind:
         raise ItemError("ErrorObjectTypeChanged")
-    if item.kind == "" and fits in elements.DECLARED:
+    if item.kind == "" and fits in elements.APART:
         raise ItemError("ErrorObjectTypeChanged")
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from .. import appointments
 from .. import occurrences
+from .. import people
+from .. import properties
 from .. import query
+from ..contacts import DISPLAY_NAME
 from ..errors import ItemError
 from ..mapi import parse_time
 from ..markup import Element
@@ -72,13 +75,24 @@ def _find_in(call: Call, folder: Folder, request: Element, answer: Answer) -> No
     if words:
         matches = query.query(words)
         found = [item for item in found if matches(item)]
+    names, order = request.find(m("ContactsView")), request.find(m("SortOrder"))
+    if names is not None:
+        found = _between(found, names)
     page = Page.of_request(request, "Item")
-    chosen = page.cut(query.sort(found, request.find(m("SortOrder"))))
+    chosen = page.cut(found if names is not None and order is None else query.sort(found, order))
     root = put(answer.success(), m("RootFolder"))
     page.describe(root)
     into = put(root, t("Items"))
     for item in chosen:
         shape.paint(into, item)
+
+
+def _between(found: list[Item], view: Element) -> list[Item]:
+    """ContactsView: the contacts and lists whose names lie between two, in the order of their names."""
+    first, last = (people.folded(view.get(name) or "") for name in ("InitialName", "FinalName"))
+    named = sorted((people.folded(properties.text(item, DISPLAY_NAME)), item.key, item) for item in found)
+    chosen = [item for name, _, item in named if first <= name and (not last or name <= last)]
+    return chosen[: int(view.get("MaxEntriesReturned") or len(chosen))]
 
 
 def _view(folder: Folder, view: Element, request: Element, shape: ItemShape, answer: Answer) -> None:

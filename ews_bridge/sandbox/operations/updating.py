@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from lxml import etree
-
 from .. import attendees
 from .. import content
 from .. import elements
@@ -149,11 +147,7 @@ def _apply(item: Item, update: Element) -> bool:
         _apply_entry(item, action, path, values)
         return False
     uri = path.get("FieldURI") or ""
-    name = uri.partition(":")[2]
     kind = item.kind or elements.kind_of(item.item_class)
-    if name in elements.DECLARED.get(kind, frozenset()):
-        _apply_declared(item, action, name, values)
-        return False
     field = kinds.BY_URI.get(uri)
     if field is not None and field.uri not in fields.BY_URI and kinds.fields_of(kind).get(field.name) is not field:
         raise ItemError("ErrorInvalidPropertyRequest")
@@ -235,15 +229,6 @@ def _apply_entry(item: Item, action: str, path: Element, values: list[Element]) 
     if local(values[0]) != entry.dictionary or len(given) != 1 or given[0].get("Key") != path.get("FieldIndex"):
         raise ItemError("ErrorUpdatePropertyMismatch")
     entry.assign(item, given[0])
-
-
-def _apply_declared(item: Item, action: str, name: str, values: list[Element]) -> None:
-    if action == "DeleteItemField":
-        item.declared.pop(name, None)
-    elif action == "SetItemField":
-        item.declared[name] = etree.tostring(values[0], with_tail=False)
-    else:
-        raise ItemError("ErrorInvalidPropertyAppend")
 
 
 def mark_all_items_as_read(call: Call, request: Element) -> Element:
