@@ -21,7 +21,10 @@ PACKAGE = ROOT / "ews_bridge"
 LAYERS = (
     ("errors", "model"),
     ("addresses",),
-    ("aliases", "plan", "store", "names", "headers", "labels", "tags", "disk", "configfile", "tagconfig", "itemsconfig"),
+    (
+        *("aliases", "plan", "store", "names", "headers", "labels", "tags", "disk", "configfile", "tagconfig", "itemsconfig"),
+        "addressbook",
+    ),
     ("config", "sendargs", "envelope"),
     (
         *("state", "differences", "pairing", "tables", "maildir_tags", "maildir_index", "maildir", "mailtree", "notmuch"),
@@ -31,7 +34,7 @@ LAYERS = (
     ("apply", "delivery"),
     ("converge", "kinds"),
     ("onekind",),
-    ("sync", "overview", "tagedit"),
+    ("sync", "overview", "tagedit", "lookup"),
     ("cli", "sendmail", "__main__"),
 )
 #: Within a layer only these, each for its reason.
