@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+from collections import Counter
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from ews_bridge.config import Account
 from ews_bridge.config import MailSection
 from ews_bridge.config import Section
 from ews_bridge.errors import ConfigError
+from ews_bridge.errors import Stale
 from ews_bridge.exchange.form import Form
 from ews_bridge.exchange.session import Connection
 from ews_bridge.exchange.tree import ExchangeTree
@@ -29,6 +31,9 @@ from ews_bridge.store import Tree
 from ews_bridge.trash import Trash
 from ews_bridge.vdirtree import LAYOUT
 from ews_bridge.vdirtree import VdirTree
+
+#: Rounds that an item waits for what it refers to: groups in groups need some, groups that contain each other never end.
+WAITED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +116,16 @@ def _host() -> str:
 
 
 def remote_tree(kind: Kind, account: Account, connection: Connection, state: State) -> ExchangeTree:
+    waited: Counter[tuple[str, ...]] = Counter()
+
     def ids(uids: Iterable[str]) -> Mapping[str, str]:
-        return state.ids(Side.REMOTE, uids)
+        """`Stale` while some of them are still on their way up: a group is written after its new members."""
+        wanted = tuple(uids)
+        found = state.ids(Side.REMOTE, wanted)
+        if waited[wanted] < WAITED and state.ids(Side.LOCAL, wanted).keys() - found.keys():
+            waited[wanted] += 1
+            raise Stale("what it refers to goes up first")
+        return found
 
     special = json.loads(state.get("special") or "{}")
     if not isinstance(kind.section, MailSection):

@@ -116,6 +116,7 @@ def keep(
                 write = not options.dry_run and Side.REMOTE in options.writes
                 tagsync.prepare(account, state, run.remote.tagging, write=write)
             in_the_way = _trees(run)
+            unknown = tuple(path for path in options.folders if path not in _by_path(run))
             _items(run)
             if folder_trees.revive(_folder_job(run), _policy(run, run.state.folders()), run.report):
                 _items(run)
@@ -125,7 +126,7 @@ def keep(
             else:
                 _tell_doubles(run)
             _finish(run, began, in_the_way)
-            return tuple(path for path in options.folders if path not in _by_path(run))
+            return unknown
 
 
 def _bound(run: Run) -> Run:

@@ -57,8 +57,12 @@ class Contacts:
     def snapshot(self, ident: str) -> form.Snapshot:
         element = self.client.get(ident, FORM.fields(), shape=TEXT)
         wanted = FORM.companions(element)
-        parts = tuple(self.client.get(each, FORM.fields(), shape=TEXT) for each in wanted.members)
+        parts = tuple(part for each in wanted.members if (part := self._part(each)) is not None)
         return form.Snapshot(element, parts, {each: self._content(each) for each in wanted.attachments})
+
+    def _part(self, ident: str) -> etree._Element | None:
+        response = self.client.call("GetItem", self.client.get_request(ident, FORM.fields(), "IdOnly", TEXT))
+        return next(response.iter(t("Contact"), t("DistributionList")), None)
 
     def others(self, uids: tuple[str, ...]) -> dict[str, etree._Element]:
         """The items with these UIDs, as the engine would find them."""

@@ -14,6 +14,7 @@ from ews_bridge.exchange import asking
 from ews_bridge.exchange import form
 from ews_bridge.exchange import soap
 from tests.contact_server import FORM
+from tests.contact_server import Contacts
 from tests.sandbox_calls import check
 from tests.test_contact_codec import card
 from tests.test_contact_codec import lines
@@ -179,6 +180,49 @@ def test_what_is_a_contact_there_and_a_group_here_is_refused() -> None:
 def test_what_lies_in_a_contacts_folder_and_is_neither_is_named() -> None:
     with pytest.raises(BadItem, match="a Message in a contacts folder"):
         FORM.render(form.Snapshot(element("Message <t:Subject>x</t:Subject>")))
+
+
+# On a server
+
+
+def members(server: Contacts, ident: str) -> list[tuple[str, str]]:
+    """What kind each member is and its address, as the server has them."""
+    found = server.client.get(ident, FORM.fields()).iter("{*}Mailbox")
+    return [(soap.text(each, "MailboxType"), soap.text(each, "EmailAddress")) for each in found]
+
+
+def test_a_group_lives_on_the_server() -> None:
+    server = Contacts()
+    anna = server.add(card("UID:anna", "FN:Anna", "EMAIL:anna@example.org"))
+    data = card("UID:friends", *GROUP, ANNA, BOB, "NOTE:All", "CATEGORIES:Club", "X-OWN:kept")
+    ident = server.add(data)
+    assert members(server, ident) == [("Contact", "anna@example.org"), ("OneOff", "bob@example.org")]
+    assert FORM.read(server.render(ident)) == FORM.read(data)
+    assert not server.change(ident, data)
+    more = card("UID:friends", "FN:Pals", *GROUP[1:], ANNA, "X-ADDRESSBOOKSERVER-MEMBER:mailto:carol@example.org")
+    assert server.change(ident, more)
+    assert members(server, ident) == [("Contact", "anna@example.org"), ("OneOff", "carol@example.org")]
+    assert FORM.read(server.render(ident)) == FORM.read(more)
+    server.client.ok("DeleteItem", f'<m:ItemIds><t:ItemId Id="{anna}"/></m:ItemIds>', DeleteType="HardDelete")
+    assert FORM.read(server.render(ident)).label == "Pals"
+
+
+def test_a_group_may_lose_all_its_members() -> None:
+    server = Contacts()
+    ident = server.add(card(*GROUP, BOB))
+    server.change(ident, card(*GROUP))
+    assert members(server, ident) == []
+    assert not FORM.changes(server.snapshot(ident), card(*GROUP))
+
+
+def test_a_colleague_in_a_group_is_somebody_of_the_directory_and_stays_it_whatever_the_file_calls_him() -> None:
+    server = Contacts()
+    data = card(*GROUP, "X-ADDRESSBOOKSERVER-MEMBER:mailto:bob@example.test")
+    ident = server.add(data)
+    assert members(server, ident) == [("Mailbox", "bob@example.test")]
+    assert "X-ADDRESSBOOKSERVER-MEMBER;CN=Bob Brown:mailto:bob@example.test" in lines(server.render(ident))
+    assert FORM.read(server.render(ident)).meaning == FORM.read(data).meaning
+    assert not FORM.changes(server.snapshot(ident), data)
 
 
 MEMBERS = st.lists(

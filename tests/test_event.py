@@ -22,6 +22,7 @@ from ews_bridge.exchange.event import Events
 from ews_bridge.exchange.eventpeople import Owner
 from ews_bridge.exchange.form import Snapshot
 
+from .calendar_desk import ALICE
 from .calendar_desk import HOME
 from .calendar_desk import Desk
 from .calendar_desk import T
@@ -29,6 +30,7 @@ from .calendar_desk import calendar
 from .calendar_desk import event
 from .sandbox_calls import set_field
 
+DATA = Path(__file__).parent / "data/calendar"
 CORPUS = os.environ.get("EWS_BRIDGE_CORPUS")
 BERLIN = ("DTSTART;TZID=Europe/Berlin:20261012T090000", "DTEND;TZID=Europe/Berlin:20261012T093000")
 WEEKLY = (*BERLIN, "SUMMARY:Standup", "RRULE:FREQ=WEEKLY;COUNT=4")
@@ -74,6 +76,20 @@ def paths(updates: str) -> list[str]:
     """The fields that updates name."""
     root = etree.fromstring(f'<x xmlns:t="{soap.TYPES}">{updates}</x>')
     return [str(one[0].get("FieldURI") or one[0].get("PropertyName")) for one in root]
+
+
+# ---- what Exchange says, and its file
+
+
+def test_a_series_of_exchange_is_the_file_beside_it() -> None:
+    master, changed = etree.parse(DATA / "review.xml").getroot()
+    form = Events(HOME, Owner((ALICE,)))
+    companions = form.companions(master)
+    assert companions.occurrences == ("AAMkAGReviewNov",)
+    assert companions.attachments == ("AAMkAGReviewPlan",)
+    snapshot = Snapshot(master, (changed,), {"AAMkAGReviewPlan": b"1. sync\n"})
+    assert form.render(snapshot).decode() == (DATA / "review.ics").read_bytes().decode()
+    assert not form.changes(snapshot, form.render(snapshot))
 
 
 # ---- times

@@ -281,7 +281,7 @@ def test_special_folders_that_a_mailbox_does_not_have_are_left_out(server: Runni
 
     with relay(server.url, hook) as between:
         special = tree_of(server, between.url).special()
-    assert "outbox" not in special
+    assert "tasks" not in special
     assert "inbox" in special
 
 

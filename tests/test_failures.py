@@ -524,7 +524,7 @@ def test_the_secret_is_nowhere(user: Inside, server: Running, monkeypatch: pytes
     def bug(*_: object, **__: object) -> None:
         raise RuntimeError(f"Authorization: Basic {base64.b64encode(f'alice@example.test:{secret}'.encode()).decode()}")
 
-    monkeypatch.setattr("ews_bridge.sync._items", bug)
+    monkeypatch.setattr("ews_bridge.onekind._items", bug)
     ran = user.run("sync")
     assert ran.code == 70
     said += ran.out + ran.err

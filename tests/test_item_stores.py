@@ -446,7 +446,7 @@ def test_what_was_edited_while_it_was_being_deleted_is_brought_back(server: Serv
 
 
 def test_the_token_stands_where_the_schema_wants_it() -> None:
-    from ews_bridge.exchange.itemwriting import _with
+    from ews_bridge.exchange.itemcreating import _with
 
     for inner, expected in (
         (

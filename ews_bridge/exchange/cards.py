@@ -30,7 +30,7 @@ class Cards:
     def companions(self, element: etree._Element) -> form.Companions:
         if _kind(element) == _LIST:
             return form.Companions(members=distlist.contacts(element))
-        return form.Companions(attachments=contact.photo_ids(element, contact.PHOTO_LIMIT))
+        return form.Companions(attachments=contact.photo_ids(element, contact.FETCH_LIMIT))
 
     def render(self, snapshot: form.Snapshot) -> bytes:
         return distlist.render(snapshot) if _kind(snapshot.element) == _LIST else contact.render(snapshot)

@@ -26,6 +26,7 @@ from ews_bridge.exchange import asking
 from ews_bridge.exchange import contact_fields as fields
 from ews_bridge.exchange import contact_slots as slots
 from ews_bridge.exchange import form
+from ews_bridge.exchange import mail
 from ews_bridge.exchange import soap
 from ews_bridge.exchange import vcard
 from ews_bridge.exchange import vcardfile
@@ -37,6 +38,8 @@ from ews_bridge.exchange.vcard import Line
 
 #: A message of Exchange has 10 MB at most unless somebody allowed more, and base64 makes four bytes of three.
 PHOTO_LIMIT = 7 << 20
+#: A larger one is not fetched. The server's figure for an attachment counts more than its content.
+FETCH_LIMIT = 2 * PHOTO_LIMIT
 #: Outlook knows the picture of a contact by this name, whatever its format.
 PHOTO_NAME = "ContactPicture.jpg"
 #: Marks a kept line with the slot that it belongs to.
@@ -67,7 +70,7 @@ def photo_ids(element: etree._Element, limit: int | None = None) -> tuple[str, .
     """The attachments that are the contact's picture; with a limit only those that are not larger, in bytes."""
     found = []
     for each in element.iterfind(f"{{{soap.TYPES}}}Attachments/{{{soap.TYPES}}}FileAttachment"):
-        if soap.text(each, "IsContactPhoto") == "true" and (limit is None or int(soap.text(each, "Size") or 0) <= limit):
+        if soap.text(each, "IsContactPhoto") == "true" and (limit is None or mail.number(soap.text(each, "Size")) <= limit):
             found.append(soap.attribute(each, "AttachmentId", "Id"))
     return tuple(found)
 
@@ -99,14 +102,14 @@ def creation(lines: Sequence[Line]) -> form.Changes:
 
 def changes(snapshot: form.Snapshot, lines: Sequence[Line]) -> form.Changes:
     element = snapshot.element
-    known = fields.properties(element)
+    known = fields.contents(element)
     before = card_of(snapshot)
     after = allotted(lines, before)
     old, new = values_of(before), values_of(after)
     differing = [field for field in (*slots.FIELDS, *slots.CERTIFICATES, slots.PHOTO) if old.get(field) != new.get(field)]
     updates = [fields.update(field, new.get(field, ""), element) for field in differing if field.path]
     if any(field in slots.CERTIFICATES for field in differing):
-        updates.append(fields.update(fields.CERTIFICATES, _certificates(element, new), element))
+        updates.append(fields.update(fields.CERTIFICATES, _certificates(known, old, new), element))
     if any(field in _NAMES for field in differing):
         updates += _filed_anew(element, known, old, new)
     if (uid := uid_of(lines)) and uid != form.uid(element):
@@ -132,10 +135,10 @@ def named(lines: Sequence[Line]) -> list[Line]:
 def card_of(snapshot: form.Snapshot) -> Card:
     """The item as lines: each slot as its kept line says it, where that still fits."""
     element = snapshot.element
-    known = fields.properties(element)
+    known = fields.contents(element)
     kept: dict[str, Line] = {}
     rest = []
-    for line in vcardfile.loads(str(fields.read(fields.LEFTOVER, element, known))):
+    for line in vcardfile.loads(str(fields.read(fields.LEFTOVER, known))):
         key, line = _unmarked(line)
         if key:
             kept[key] = line
@@ -167,7 +170,7 @@ def allotted(lines: Iterable[Line], before: Card) -> Card:
 
     def keep(same: Callable[[Key], object], names: frozenset[str] | None = None) -> None:
         for slot, line in before.lines.items():
-            if slot not in found and (names is None or line.name in names):
+            if slot not in found and (names is None or slots.BY_KEY[slot].name in names):
                 again = take(line, same)
                 if again is not None and slots.values(slots.BY_KEY[slot], again):
                     found[slot] = again
@@ -188,23 +191,23 @@ def allotted(lines: Iterable[Line], before: Card) -> Card:
     return Card(found, rest, before.taken)
 
 
-def _slot_values(slot: slots.Slot, snapshot: form.Snapshot, known: fields.Properties) -> Values | None:
+def _slot_values(slot: slots.Slot, snapshot: form.Snapshot, known: fields.Contents) -> Values | None:
     """What the item says in a slot; None for what it has but no line can say."""
     element = snapshot.element
     if slot.shape == "photo":
         data = [snapshot.files[each] for each in photo_ids(element) if each in snapshot.files]
         return {slots.PHOTO: base64.b64encode(data[0]).decode()} if data and data[0] else {}
     if slot.shape == "certificate":
-        blobs = fields.read(fields.CERTIFICATES, element, known)
+        blobs = fields.read(fields.CERTIFICATES, known)
         number = slots.CERTIFICATES.index(slot.fields[0])
         if number >= len(blobs):
             return {}
         return {slot.fields[0]: found} if (found := fields.certificate(blobs[number])) else None
-    said = {field: value for field in slot.fields if (value := _trimmed(fields.read(field, element, known)))}
+    said = {field: value for field in slot.fields if (value := _trimmed(fields.read(field, known)))}
     if slot.name == "EMAIL" and said:
         entry = fields.find_entry(element, slot.fields[0])
         if entry is not None and entry.get("RoutingType", "SMTP").upper() != "SMTP":
-            original = fields.read(fields.ORIGINALS[fields.EMAILS.index(slot.fields[0])], element, known)
+            original = fields.read(fields.ORIGINALS[fields.EMAILS.index(slot.fields[0])], known)
             return {slot.fields[0]: original} if "@" in original else None
     line = slots.line(slot, said) if said else None
     return said if line is None or slots.values(slot, line) is not None else None
@@ -243,11 +246,11 @@ def _unmarked(line: Line) -> tuple[str, Line]:
     return key if key in slots.BY_KEY else "", replace(line, params=tuple(each for each in line.params if each[0] != SLOT))
 
 
-def _certificates(element: etree._Element, said: Mapping[Field, Value]) -> tuple[str, ...]:
-    """The list as a whole: what is there already as it is, what says nothing to us too."""
-    blobs = [str(blob) for blob in fields.read(fields.CERTIFICATES, element, fields.properties(element))]
-    wanted = [str(said[field]) for field in slots.CERTIFICATES if field in said]
-    stay = [blob for blob in blobs if (found := fields.certificate(blob)) in wanted or not found]
+def _certificates(known: fields.Contents, old: Mapping[Field, Value], new: Mapping[Field, Value]) -> tuple[str, ...]:
+    """The list as a whole: what is there stays as it is unless the file dropped it; what we cannot read stays, too."""
+    was, wanted = ([str(said[field]) for field in slots.CERTIFICATES if field in said] for said in (old, new))
+    blobs = [str(blob) for blob in fields.read(fields.CERTIFICATES, known)]
+    stay = [blob for blob in blobs if (found := fields.certificate(blob)) not in was or found in wanted]
     there = {fields.certificate(blob) for blob in stay}
     return (*stay, *(fields.certificate_blob(each) for each in wanted if each not in there))
 
@@ -264,12 +267,12 @@ def _photo(said: Mapping[Field, Value]) -> tuple[form.Attachment, ...]:
 
 
 def _filed_anew(
-    element: etree._Element, known: fields.Properties, old: Mapping[Field, Value], new: Mapping[Field, Value]
+    element: etree._Element, known: fields.Contents, old: Mapping[Field, Value], new: Mapping[Field, Value]
 ) -> list[str]:
     """FileAs, when the server does not make it itself and it is made of the old names in one of the usual ways."""
     if soap.text(element, "FileAsMapping") not in ("", "None"):
         return []
-    current = fields.read(fields.FILE_AS, element, known)
+    current = fields.read(fields.FILE_AS, known)
     ways = zip(_ways(old), _ways(new), strict=True)
     after = next((then for now, then in ways if now and now == current), "")
     return [fields.update(fields.FILE_AS, after, element)] if after and after != current else []

@@ -22,10 +22,12 @@ from lxml import html
 
 from ews_bridge.exchange import asking
 from ews_bridge.exchange import form
+from ews_bridge.exchange import mail
 from ews_bridge.exchange import soap
 
 Value = str | tuple[str, ...]
-Properties = Mapping[int | tuple[str, str], tuple[str, ...]]
+#: What an item says, by element, key and part as a `Field` has them.
+Contents = Mapping[tuple[str, str, str], tuple[str, ...]]
 
 ADDRESS_SET = "00062004-0000-0000-c000-000000000046"
 #: KeyExchangeCertificate, SignCertificate: settings that hold a certificate (MS-OXOABK 2.2.4.36).
@@ -105,41 +107,35 @@ def asked(fields: Iterable[Field]) -> str:
     return "".join(dict.fromkeys(dictionaries.get(field.element, field.path) for field in fields))
 
 
-def properties(element: etree._Element) -> Properties:
-    """The extended properties: by tag, or by set and id or name."""
-    found: dict[int | tuple[str, str], tuple[str, ...]] = {}
-    for child in element.iterchildren(f"{{{soap.TYPES}}}ExtendedProperty"):
-        path = child.find(f"{{{soap.TYPES}}}ExtendedFieldURI")
-        if path is not None:
-            values = tuple(value.text or "" for value in child.iter(f"{{{soap.TYPES}}}Value"))
-            if tag := str(path.get("PropertyTag", "")):
-                found[int(tag, 0)] = values
-            else:
-                given = str(path.get("DistinguishedPropertySetId") or path.get("PropertySetId", "")).lower()
-                found[
-                    "Address" if given in ("address", ADDRESS_SET) else given,
-                    str(path.get("PropertyId") or path.get("PropertyName")),
-                ] = values
+def contents(element: etree._Element) -> Contents:
+    """All that an item says, read once."""
+    found: dict[tuple[str, str, str], tuple[str, ...]] = {}
+    for child in element.iterchildren(etree.Element):
+        name = soap.name(child)
+        if name == "ExtendedProperty":
+            path = child.find(f"{{{soap.TYPES}}}ExtendedFieldURI")
+            if path is not None:
+                found[name, *_property(path)] = tuple(value.text or "" for value in child.iter(f"{{{soap.TYPES}}}Value"))
+        elif name == "Body":
+            found[name, "", ""] = (_note(child),)
+        elif len(child):
+            found[name, "", ""] = tuple(each.text or "" for each in child.iterchildren(f"{{{soap.TYPES}}}String"))
+            for one in child.iterchildren(f"{{{soap.TYPES}}}Entry"):
+                key = str(one.get("Key", ""))
+                found[name, key, ""] = (one.text or "",)
+                found |= {(name, key, soap.name(part)): (part.text or "",) for part in one.iterchildren(etree.Element)}
+        else:
+            found[name, "", ""] = (child.text or "",)
     return found
 
 
-def read(field: Field, element: etree._Element, known: Properties) -> Value:
-    """What an item says; "" or () when nothing. `known`: its `properties`."""
-    if field.element == "ExtendedProperty":
-        values = known.get((field.part, field.key) if field.part else int(field.key), ())
-        return values if field.many else (values[0] if values else "")
-    child = element.find(f"{{{soap.TYPES}}}{field.element}")
+def read(field: Field, said: Contents) -> Value:
+    """One field of an item's `contents`; "" or () when it says nothing."""
+    values = said.get((field.element, field.key, field.part), ())
     if field.many:
-        return () if child is None else tuple(each.text or "" for each in child.iterchildren(f"{{{soap.TYPES}}}String"))
-    if child is not None and field.key:
-        child = find_entry(element, field)
-        if child is not None and field.part:
-            child = child.find(f"{{{soap.TYPES}}}{field.part}")
-    if child is None:
-        return ""
-    if field is BODY:
-        return _note(child)
-    return _day(child.text or "") if field in DAYS else (child.text or "").replace("\r\n", "\n")
+        return values
+    text = values[0].replace("\r\n", "\n") if values else ""
+    return _day(text) if field in DAYS else text
 
 
 def find_entry(element: etree._Element, field: Field) -> etree._Element | None:
@@ -226,6 +222,15 @@ def _wrapped(name: str, inner: str) -> str:
     return f'<t:Body BodyType="Text">{inner}</t:Body>' if name == "Body" else f"<t:{name}>{inner}</t:{name}>"
 
 
+def _property(path: etree._Element) -> tuple[str, str]:
+    """Key and part of a `Field`, from an ExtendedFieldURI."""
+    if tag := str(path.get("PropertyTag", "")):
+        return str(mail.number(tag)), ""
+    given = str(path.get("DistinguishedPropertySetId") or path.get("PropertySetId", "")).lower()
+    name = str(path.get("PropertyId") or path.get("PropertyName"))
+    return name, "Address" if given in ("address", ADDRESS_SET) else given
+
+
 def _note(body: etree._Element) -> str:
     said = body.text or ""
     if body.get("BodyType") == "HTML" and said.strip():
@@ -239,6 +244,8 @@ def _day(moment: str) -> str:
     """The day of an xs:dateTime. Exchange writes 11:59 UTC, Outlook its own midnight: half a day later it is the day meant."""
     try:
         when = datetime.fromisoformat(moment.strip())
-        return ((when.astimezone(UTC) if when.tzinfo else when) + timedelta(hours=12)).date().isoformat()
+        found = ((when.astimezone(UTC) if when.tzinfo else when) + timedelta(hours=12)).date()
     except (ValueError, OverflowError):
         return ""
+    # What Outlook writes for "none" is the year 4501.
+    return found.isoformat() if found.year < 4500 else ""

@@ -53,9 +53,9 @@ def _phone(key: str, *types: str, label: str = "") -> Slot:
     return Slot(key, "TEL", "text", (fields.entry("PhoneNumbers", "PhoneNumber", key),), types, label)
 
 
-def _address(key: str, *types: str) -> Slot:
+def _address(key: str, *types: str, label: str = "") -> Slot:
     office = (fields.OFFICE,) if key == "Business" else ()
-    return Slot(f"{key}Address", "ADR", "address", (*fields.street(key), *office), types)
+    return Slot(f"{key}Address", "ADR", "address", (*fields.street(key), *office), types, label)
 
 
 SLOTS = (
@@ -70,20 +70,20 @@ SLOTS = (
     _text("ROLE", fields.plain("Profession")),
     _text("X-MANAGER", fields.plain("Manager")),
     _text("X-ASSISTANT", fields.plain("AssistantName")),
-    *(Slot(field.key, "EMAIL", "text", (field,), ("INTERNET",)) for field in fields.EMAILS),
-    _phone("BusinessPhone", "WORK"),
-    _phone("BusinessPhone2", "WORK"),
-    _phone("HomePhone", "HOME"),
-    _phone("HomePhone2", "HOME"),
-    _phone("MobilePhone", "CELL"),
-    _phone("OtherTelephone", "VOICE"),
-    _phone("PrimaryPhone", "PREF"),
-    _phone("BusinessFax", "WORK", "FAX"),
-    _phone("HomeFax", "HOME", "FAX"),
-    _phone("OtherFax", "FAX"),
-    _phone("Pager", "PAGER"),
-    _phone("CarPhone", "CAR"),
-    _phone("Isdn", "ISDN"),
+    *(Slot(field.key, "EMAIL", "text", (field,), ("internet",)) for field in fields.EMAILS),
+    _phone("BusinessPhone", "work"),
+    _phone("BusinessPhone2", "work"),
+    _phone("HomePhone", "home"),
+    _phone("HomePhone2", "home"),
+    _phone("MobilePhone", "cell"),
+    _phone("OtherTelephone", "voice"),
+    _phone("PrimaryPhone", "pref"),
+    _phone("BusinessFax", "work", "fax"),
+    _phone("HomeFax", "home", "fax"),
+    _phone("OtherFax", "fax"),
+    _phone("Pager", "pager"),
+    _phone("CarPhone", "car"),
+    _phone("Isdn", "isdn"),
     _phone("AssistantPhone", label="Assistant"),
     _phone("Callback", label="Callback"),
     _phone("CompanyMainPhone", label="Company"),
@@ -91,20 +91,20 @@ SLOTS = (
     _phone("Telex", label="Telex"),
     _phone("TtyTddPhone", label="TTY"),
     # Of Outlook.com: never written there, since other servers refuse them.
-    _phone("BusinessMobile", "WORK", "CELL"),
+    _phone("BusinessMobile", "work", "cell"),
     _phone("IPPhone", label="IP phone"),
     _phone("Mms", label="MMS"),
     _phone("Msn", label="MSN"),
     *(Slot(field.key, "IMPP", "messenger", (field,)) for field in fields.MESSENGERS),
-    _address("Business", "WORK"),
-    _address("Home", "HOME"),
-    _address("Other"),
+    _address("Business", "work"),
+    _address("Home", "home"),
+    _address("Other", label="Other"),  # khard takes one without a type for home
     Slot("BDAY", "BDAY", "day", fields.DAYS[:1]),
     Slot("X-ANNIVERSARY", "X-ANNIVERSARY", "day", fields.DAYS[1:]),
     Slot("URL", "URL", "url", (fields.plain("BusinessHomePage"),)),
-    Slot("PersonalHomePage", "URL", "url", (fields.tagged(0x3A50),), ("HOME",)),  # PidTagPersonalHomePage
+    Slot("PersonalHomePage", "URL", "url", (fields.tagged(0x3A50),), ("home",)),  # PidTagPersonalHomePage
     _text("X-SPOUSE", fields.plain("SpouseName")),
-    Slot("X-CHILDREN", "X-CHILDREN", "list", (fields.plain("Children", many=True),)),
+    Slot("X-CHILD", "X-CHILD", "list", (fields.plain("Children", many=True),)),
     *(_text(f"X-CUSTOM{n}", fields.address(0x804E + n)) for n in (1, 2, 3, 4)),  # PidLidContactUserField1 …
     _text("NOTE", fields.BODY),
     Slot("CATEGORIES", "CATEGORIES", "list", (fields.CATEGORIES,)),
@@ -119,15 +119,18 @@ ALIKE = frozenset({"EMAIL", "IMPP"})
 
 #: The word that settles what a telephone is, before home and work do.
 _KINDS = {
-    **dict.fromkeys(("assistant",), "AssistantPhone"),
-    **dict.fromkeys(("callback",), "Callback"),
-    **dict.fromkeys(("company", "main", "companymain"), "CompanyMainPhone"),
-    **dict.fromkeys(("radio",), "RadioPhone"),
-    **dict.fromkeys(("telex", "tlx"), "Telex"),
-    **dict.fromkeys(("tty", "ttytdd", "textphone"), "TtyTddPhone"),
-    **dict.fromkeys(("pager",), "Pager"),
-    **dict.fromkeys(("car",), "CarPhone"),
-    **dict.fromkeys(("isdn",), "Isdn"),
+    "assistant": "AssistantPhone",
+    "callback": "Callback",
+    "company": "CompanyMainPhone",
+    "main": "CompanyMainPhone",
+    "radio": "RadioPhone",
+    "telex": "Telex",
+    "tty": "TtyTddPhone",
+    "ttytdd": "TtyTddPhone",
+    "textphone": "TtyTddPhone",
+    "pager": "Pager",
+    "car": "CarPhone",
+    "isdn": "Isdn",
 }
 _MESSENGERS = (
     *("IMPP", "X-MS-IMADDRESS", "X-JABBER", "X-SKYPE", "X-SKYPE-USERNAME", "X-AIM", "X-ICQ", "X-MSN", "X-YAHOO"),
@@ -148,8 +151,8 @@ def candidates(line: Line) -> Iterable[str]:
     if name == "TEL":
         return _telephone(kinds, vcard.label(line))
     if name == "ADR":
-        own = [f"{key.capitalize()}Address" for key in ("business", "home") if (key if key == "home" else "work") in kinds]
-        return (*own[:1], "OtherAddress")
+        own = "BusinessAddress" if "work" in kinds else "HomeAddress" if "home" in kinds else ""
+        return (own, "OtherAddress") if own else ("OtherAddress",)
     if name == "URL":
         return ("PersonalHomePage",) if "home" in kinds else ("URL",)
     return _SINGLE.get(name) or _SEVERAL.get(name, ())
@@ -199,8 +202,8 @@ def values(slot: Slot, line: Line) -> Values | None:
             said = list(_address_values(slot, line))
         case "day":
             when = vcard.day(line)
-            # Exchange counts from 1601 (FILETIME).
-            if when is None or when.year <= 1601:
+            # Exchange counts from 1601 (FILETIME), and 4501 means none.
+            if when is None or not 1601 < when.year < 4500:
                 return None
             said = [when.isoformat()]
         case "url":

@@ -203,8 +203,8 @@ def _mailbox(line: Line, others: Mapping[str, etree._Element]) -> str:
         return ""
     element = others[target]
     kind = "PrivateDL" if soap.name(element) == "DistributionList" else "Contact"
-    known = fields.properties(element)
-    addresses = (str(fields.read(field, element, known)) for field in fields.EMAILS)
+    known = fields.contents(element)
+    addresses = (str(fields.read(field, known)) for field in fields.EMAILS)
     address = next((each for each in addresses if "@" in each), "")
     inner = _parts(soap.text(element, "DisplayName"), address, "SMTP" if address else "", kind)
     return inner + asking.item_id(soap.attribute(element, "ItemId", "Id"))

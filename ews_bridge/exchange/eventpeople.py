@@ -75,10 +75,16 @@ def _with_own_answer(element: etree._Element, people: Sequence[Person], owner: O
     """The owner's own line says what he answered; he gets one where he was invited through a list."""
     name = soap.text(element, "MyResponseType")
     answer = attendees.answer(name)
-    found = [replace(one, partstat=answer) if owner.is_me(one) else one for one in people]
+    found = [_answered(one, answer) if owner.is_me(one) else one for one in people]
     if owner.addresses and not any(map(owner.is_me, found)):
         found.append(Person(owner.addresses[0], partstat=answer))
     return found
+
+
+def _answered(person: Person, answer: str) -> Person:
+    """One who was asked for an answer, with it."""
+    asked = answer == attendees.WAITING
+    return replace(person, partstat=answer, parameters=tuple(one for one in person.parameters if asked or one[0] != "RSVP"))
 
 
 def kept(event: Event, owner: Owner, element: etree._Element | None) -> list[str]:

@@ -1,4 +1,5 @@
-"""`store.Store` over one Exchange folder of events, contacts or tasks: what its `Form` can convert. Writes: `itemwriting.py`.
+"""`store.Store` over one Exchange folder of events, contacts or tasks: what its `Form` can convert. Writes: `itemcreating.py` and
+`itemwriting.py`.
 
 An entry's id is the item's EWS id, its revision the digest of what its file says: a change key that rose for nothing is no edit.
 `hints.place` is the change key that the revision belongs to, so an item that is listed with the key that is known, after a
@@ -22,6 +23,7 @@ from ews_bridge.errors import Unavailable
 from ews_bridge.exchange import bulk
 from ews_bridge.exchange import creating
 from ews_bridge.exchange import faults
+from ews_bridge.exchange import itemcreating
 from ews_bridge.exchange import itemwriting
 from ews_bridge.exchange import snapshots
 from ews_bridge.exchange import soap
@@ -151,10 +153,10 @@ class ItemFolder:
 
     def find(self, token: str) -> Entry | None:
         """By our token. An item whose making was cut off half-way is removed, to be made anew: it is nobody's but ours."""
-        return itemwriting.find(self, token)
+        return itemcreating.find(self, token)
 
     def create(self, items: Iterable[tuple[Entry, New]]) -> Iterator[tuple[Entry, Entry | Failed]]:
-        return itemwriting.create(self, items)
+        return itemcreating.create(self, items)
 
     def update(self, items: Iterable[tuple[Entry, Content]]) -> Iterator[tuple[Entry, Entry | Failed]]:
         return itemwriting.update(self, items)

@@ -2,8 +2,8 @@
 
 An update compares what the item says now with what it is expected to say, writes only what differs, under the item's change
 key, and then looks what the server made of it: that is the new revision. What one request cannot say (changed occurrences,
-attachments) follows in requests of its own. A creation cut off between them is told by a property of its own and made anew; an
-update cut off there shows as an edit on both sides, and the file is kept aside.
+attachments) follows in requests of its own; an update that is cut off between them shows as an edit on both sides, and the file
+is kept aside.
 
 A deletion is a move to Deleted Items; the content is compared before and after, as a move honours no change key.
 """
@@ -11,9 +11,7 @@ A deletion is a move to Deleted Items; the content is compared before and after,
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Iterable
-from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,20 +38,12 @@ from ews_bridge.exchange.form import Occurrence
 from ews_bridge.model import Content
 from ews_bridge.model import Entry
 from ews_bridge.model import Hints
-from ews_bridge.model import New
 from ews_bridge.store import Failed
 
 #: `hints.sent` of what is not over, and may never be: after every window.
 NEVER = 1 << 40
 #: Updates that are read, compared and written together.
 UPDATE_ITEMS = 20
-
-#: The elements of `t:ItemType` that stand before ExtendedProperty (types.xsd).
-_BEFORE = re.compile(
-    "MimeContent|ItemId|ParentFolderId|ItemClass|Subject|Sensitivity|Body|Attachments|DateTimeReceived|Size|Categories|Importance|"
-    "InReplyTo|IsSubmitted|IsDraft|IsFromMe|IsResend|IsUnmodified|InternetMessageHeaders|DateTimeSent|DateTimeCreated|"
-    "ResponseObjects|ReminderDueBy|ReminderIsSet|ReminderNextTime|ReminderMinutesBeforeStart|DisplayCc|DisplayTo|HasAttachments"
-)
 
 
 class Folder(creating.Place, Protocol):
@@ -84,7 +74,7 @@ def odd(folder: Folder, ident: str, change_key: str, item: snapshots.Odd, was: E
     return Entry(ident, key, f"?{change_key}", frozenset(), folder.collection, Hints(change_key, label=label))
 
 
-def _after(folder: Folder, entries: Mapping[str, Entry]) -> Results:
+def after(folder: Folder, entries: Mapping[str, Entry]) -> Results:
     """What the server shows now under these ids, each with the entry that the result is for."""
     for ident, looked in snapshots.look(folder.connection, folder.form, list(entries)):
         source = entries[ident]
@@ -97,98 +87,14 @@ def _after(folder: Folder, entries: Mapping[str, Entry]) -> Results:
                 yield source, looked
 
 
-# ---- creations
+# ---- updates
 
 
-def find(folder: Folder, token: str) -> Entry | None:
-    """The item that carries this token, and all of it; one that was not finished is removed."""
-    element = creating.elements(folder, [token], asking.TOKEN).get(token)
-    if element is None:
-        return None
-    ident = soap.attribute(element, "ItemId", "Id")
-    ((_, looked),) = snapshots.look(folder.connection, folder.form, [ident])
-    if isinstance(looked, snapshots.Seen) and looked.unfinished:
-        _remove(folder, ident)
-        return None
-    if isinstance(looked, snapshots.Odd):
-        return odd(folder, ident, soap.attribute(element, "ItemId", "ChangeKey"), looked, None)
-    return entry(folder, ident, looked) if isinstance(looked, snapshots.Seen) else None
-
-
-def _remove(folder: Folder, ident: str) -> None:
-    """What we made and could not finish: nobody has missed it yet, and it stays recoverable."""
-    list(writing.write(folder.connection, [ident], lambda some: asking.delete_items(some, "SoftDelete"), repeat=False))
-
-
-def create(folder: Folder, items: Iterable[tuple[Entry, New]]) -> Results:
-    unread: list[tuple[Entry, Failed]] = []
-    wanted: dict[str, Changes] = {}
-
-    def drafts() -> Iterator[creating.Draft]:
-        for source, new in items:
-            try:
-                data = b"".join(new.content.pieces())
-                name, changes = folder.form.creation(data, _others(folder, data))
-            except (Stale, BadItem) as error:
-                unread.append((source, error))
-                continue
-            marks = asking.extended(asking.TOKEN, new.token)
-            marks += asking.extended(asking.UNFINISHED, "1") if _follows(changes) else ""
-            wanted[source.id] = changes
-            xml = f"<t:{name}>{_with(changes.xml, marks)}</t:{name}>".encode()
-            yield creating.Draft(source, new.token, xml, len(xml))
-
-    made: dict[str, Entry] = {}
-    for one, result in creating.send(folder, drafts()):
-        if not isinstance(result, tuple):
-            yield one.source, result
-            continue
-        changes = wanted.pop(one.source.id)
-        failed = _finish(folder, result[0], changes) if _follows(changes) else None
-        if failed is not None:
-            _remove(folder, result[0])
-            yield one.source, BadItem(f"{name_of(one.source)} cannot be uploaded: {failed}")
-            continue
-        made[result[0]] = one.source
-        if len(made) >= snapshots.LOOK_ITEMS:
-            yield from _after(folder, made)
-            made = {}
-    yield from _after(folder, made)
-    yield from unread
-
-
-def _others(folder: Folder, data: bytes) -> dict[str, etree._Element]:
-    """The items that a file refers to, by their UIDs, as far as the server has them."""
+def others(folder: Folder, data: bytes) -> dict[str, etree._Element]:
+    """The items that a file refers to, by their UIDs, as far as the server has them. `Stale`: some are on their way up."""
     ids = folder.ids(folder.form.read(data).members)
     looked = snapshots.look(folder.connection, folder.form, list(ids.values()))
     return {seen.said.uid: seen.snapshot.element for _, seen in looked if isinstance(seen, snapshots.Seen)}
-
-
-def _with(content: str, properties: str) -> str:
-    """The content of a new item with more extended properties, where the schema wants them."""
-    found = etree.fromstring(f'<i xmlns:t="{soap.TYPES}" xmlns:m="{soap.MESSAGES}">{content}</i>')
-    before = [child for child in found if _BEFORE.fullmatch(soap.name(child))]
-    mark = etree.Element("here")
-    found.insert(found.index(before[-1]) + 1 if before else 0, mark)
-    text = etree.tostring(found, encoding="unicode")
-    inner = re.sub(r"\A<i[^>]*>|</i>\Z|\A<i[^>]*/>\Z", "", text)
-    return re.sub(r"<here[^>]*/>", lambda _: properties, inner, count=1)
-
-
-def _follows(changes: Changes) -> bool:
-    return bool(changes.occurrences or changes.attach or changes.detach or changes.answer)
-
-
-def _finish(folder: Folder, ident: str, changes: Changes) -> str | None:
-    """The rest of a creation; why it did not work."""
-    failed = _follow(folder, ident, changes)
-    if failed is not None:
-        return failed
-    done = asking.item_change((ident, ""), asking.delete_field(asking.UNFINISHED))
-    return _told(folder, asking.update_items([done], overwrite=True))
-
-
-# ---- updates
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +130,8 @@ def _update(folder: Folder, some: Mapping[str, tuple[Entry, bytes]]) -> Results:
             yield each, looked.error
         else:
             try:
-                planned.append(_Update(each, looked, folder.form.changes(looked.snapshot, data, _others(folder, data))))
-            except BadItem as error:
+                planned.append(_Update(each, looked, folder.form.changes(looked.snapshot, data, others(folder, data))))
+            except (Stale, BadItem) as error:
                 yield each, error
     written = [one for one in planned if not one.changes.xml]
 
@@ -241,18 +147,18 @@ def _update(folder: Folder, some: Mapping[str, tuple[Entry, bytes]]) -> Results:
             yield one.entry, writing.failed(one.entry, answer, "changed on the server")
     done: dict[str, Entry] = {}
     for one in written:
-        failed = _follow(folder, one.entry.id, one.changes)
+        failed = follow(folder, one.entry.id, one.changes)
         if failed is None:
             done[one.entry.id] = one.entry
         else:
             yield one.entry, BadItem(f"{name_of(one.entry)} cannot be changed on the server: {failed}")
-    yield from _after(folder, done)
+    yield from after(folder, done)
 
 
 # ---- what follows the item itself
 
 
-def _follow(folder: Folder, ident: str, changes: Changes) -> str | None:
+def follow(folder: Folder, ident: str, changes: Changes) -> str | None:
     """Occurrences, attachments and the answer to an invitation, each in requests of its own; why one did not work."""
     steps = [
         *(
@@ -266,12 +172,12 @@ def _follow(folder: Folder, ident: str, changes: Changes) -> str | None:
         *([asking.respond(changes.answer, ident)] if changes.answer else []),
     ]
     for step in steps:
-        if failed := _told(folder, step):
+        if failed := told(folder, step):
             return failed
     return None
 
 
-def _told(folder: Folder, operation: bytes) -> str | None:
+def told(folder: Folder, operation: bytes) -> str | None:
     """Carry out one request; the reason why it, or part of it, was refused."""
     for _, answer in writing.write(folder.connection, [operation], lambda some: some[0], repeat=False):
         if not answer.ok:

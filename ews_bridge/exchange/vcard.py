@@ -22,8 +22,10 @@ Params = tuple[tuple[str, tuple[str, ...]], ...]
 #: Name, value, parameters, group, what stands beside.
 Key = tuple[str, object, Params, str, tuple[object, ...]]
 
-#: A year that means "no year": Apple's, and thereby Exchange's for what a phone wrote there.
+#: The year that means "no year" on the server: Apple's, whose telephones write there.
 NO_YEAR = 1604
+#: The same in a file, as khard has it: it takes no "--12-09" in 3.0, and Apple's programs are told by their parameter.
+_OMITTED = 1900
 KIND = "X-ADDRESSBOOKSERVER-KIND"
 MEMBER = "X-ADDRESSBOOKSERVER-MEMBER"
 LABEL = "X-ABLABEL"
@@ -42,17 +44,19 @@ SYNONYMS = {
     "X-EVOLUTION-SPOUSE": "X-SPOUSE",
     "X-KADDRESSBOOK-X-SPOUSESNAME": "X-SPOUSE",
     "X-MS-SPOUSE": "X-SPOUSE",
-    "X-CHILD": "X-CHILDREN",
-    "X-MS-CHILD": "X-CHILDREN",
+    "X-CHILDREN": "X-CHILD",
+    "X-MS-CHILD": "X-CHILD",
     "X-MS-TEL": "TEL",
 }
 #: Several lines of these say the same as one with all their values.
-LISTS = ("CATEGORIES", "NICKNAME", "X-CHILDREN")
+LISTS = ("CATEGORIES", "NICKNAME", "X-CHILD")
 _STRUCTURED = frozenset({"N", "ADR", "ORG"})
 _DATES = frozenset({"BDAY", "X-ANNIVERSARY"})
 #: Parameters that say how a value is written, not what it is.
 NOTATION = frozenset({"VALUE", "ENCODING", "CHARSET", "X-APPLE-OMIT-YEAR"})
 _CASELESS = frozenset({"TYPE", "LANGUAGE", "MEDIATYPE", "CALSCALE"})
+#: Said for people, or told by the value itself. The directory names a member of a group by its own name.
+_COMMENTS = {"PHOTO": ("TYPE", "MEDIATYPE"), MEMBER: ("CN", "X-CN")}
 #: The types that a line has anyway.
 _IMPLIED = {"EMAIL": {"internet"}, "TEL": {"voice"}, "KEY": {"x509"}}
 _DATE = re.compile(r"(?:(\d{4})-?|--)(\d\d)-?(\d\d)(?:[T ].*)?")
@@ -75,7 +79,7 @@ def key(line: Line) -> Key:
     implied = _IMPLIED.get(name, set())
     params: list[tuple[str, tuple[str, ...]]] = []
     for param, values in line.params:
-        if param in NOTATION or (name == "PHOTO" and param in ("TYPE", "MEDIATYPE")):
+        if param in NOTATION or param in _COMMENTS.get(name, ()):
             continue
         kept = {value.lower() for value in values} - implied if param in _CASELESS else set(values)
         if kept:
@@ -141,7 +145,9 @@ def day(line: Line) -> date | None:
     if not found:
         return None
     omitted = next((values[0] for param, values in line.params if param == "X-APPLE-OMIT-YEAR" and values), "")
-    year = NO_YEAR if found[1] in (None, omitted) else int(found[1])
+    year = int(found[1] or _OMITTED)
+    if year == _OMITTED or str(year) == omitted:
+        year = NO_YEAR
     try:
         return date(year, int(found[2]), int(found[3]))
     except ValueError:
@@ -149,9 +155,12 @@ def day(line: Line) -> date | None:
 
 
 def dated(name: str, when: date) -> Line:
-    """A date property: a year that is not there is written as Apple does, since 3.0 has no other way that programs read."""
-    omitted: Params = (("X-APPLE-OMIT-YEAR", (str(NO_YEAR),)),) if when.year == NO_YEAR else ()
-    return Line(name, when.isoformat(), omitted)
+    """A date property. 3.0 has no way to leave the year out: `_OMITTED`."""
+    if when.year != NO_YEAR:
+        return Line(name, when.isoformat())
+    # 1900 was no leap year.
+    year = NO_YEAR if (when.month, when.day) == (2, 29) else _OMITTED
+    return Line(name, f"{year}-{when:%m-%d}", (("X-APPLE-OMIT-YEAR", (str(year),)),))
 
 
 def _meaning(name: str, line: Line) -> object:

@@ -27,6 +27,8 @@ VERSIONS = ("2.1", "3.0", "4.0")
 _ABOUT_THE_FILE = frozenset({"VERSION", "PRODID", "REV"})
 #: What XML has no character for cannot be brought to the server: it goes before anything is compared.
 _FORBIDDEN = {number: None for number in range(32) if number not in (9, 10, 13)} | {0xFFFE: None, 0xFFFF: None}
+#: Octets; a longer line is folded.
+_FOLDED = 75
 _CHARSET = re.compile(rb"CHARSET=\"?([\w.-]+)", re.IGNORECASE)
 _OLD = re.compile(rb"^VERSION:2\.1\s*$", re.IGNORECASE | re.MULTILINE)
 _DATA = re.compile(r"data:(?:image|application|audio)/([\w.+-]+)(?:;[\w=.-]+)*;base64,(.*)", re.IGNORECASE | re.DOTALL)
@@ -52,7 +54,7 @@ def read(data: bytes) -> list[Line]:
 
 def write(lines: Iterable[Line]) -> bytes:
     """A 3.0 file of these properties."""
-    inside = (Line("VERSION", "3.0"), Line("PRODID", "-//ews-bridge//contacts//EN"), *_with_groups(lines))
+    inside = (Line("VERSION", "3.0"), Line("PRODID", "-//ews-bridge//contacts//EN"), *_with_groups(_split(lines)))
     return _text((Line("BEGIN", "VCARD"), *inside, Line("END", "VCARD"))).encode()
 
 
@@ -97,22 +99,36 @@ def _content_lines(text: str) -> Iterator[Line]:
 
 def _content_line(logical: str) -> Line:
     try:
-        found = vobject.base.textLineToContentLine(logical.rstrip("\n"))
+        name, given, value, group = _decoded(logical.rstrip("\n"))
     except (vobject.base.VObjectError, LookupError, ValueError, TypeError) as error:
         raise BadItem(f"a line of the vCard cannot be read: {logical[:60].rstrip()!r}") from error
-    params = {name: [each for value in values for each in _each(name, value)] for name, values in found.params.items()}
-    for single in found.singletonparams:
-        # 2.1: the value alone, where it is clear what it is the value of.
-        encoding = single.upper() in ("BASE64", "B", "8BIT", "7BIT")
-        params.setdefault("ENCODING" if encoding else "TYPE", []).append(single)
+    params: dict[str, list[str]] = {}
+    for param, *values in given:
+        if values:
+            params.setdefault(param.upper(), []).extend(each for value in values for each in _each(param, value))
+        else:
+            # 2.1: the value alone, where it is clear what it is the value of.
+            encoding = param.upper() in ("BASE64", "B", "8BIT", "7BIT")
+            params.setdefault("ENCODING" if encoding else "TYPE", []).append(param)
     params.pop("CHARSET", None)
-    value = found.value.translate(_FORBIDDEN)
-    return Line(found.name, value, tuple((name, tuple(values)) for name, values in sorted(params.items())), found.group or "")
+    return Line(
+        name.upper(), value.translate(_FORBIDDEN), tuple((param, tuple(params[param])) for param in sorted(params)), group or ""
+    )
+
+
+def _decoded(logical: str) -> tuple[str, list[list[str]], str, str | None]:
+    """Name, parameters, value and group, without quoted-printable, which is 2.1's."""
+    name, params, value, group = vobject.base.parseLine(logical)
+    if not any("QUOTED-PRINTABLE" in map(str.upper, param) for param in params):
+        return name, params, value, group
+    line = vobject.base.textLineToContentLine(re.sub("(?i)quoted-printable", "QUOTED-PRINTABLE", logical, count=1))
+    left = [[param, *values] for param, values in line.params.items()]
+    return line.name, [*left, *([each] for each in line.singletonparams)], line.value, line.group
 
 
 def _each(name: str, value: str) -> list[str]:
     # 4.0 quotes a list of types as if it were one.
-    return [each.strip() for each in value.split(",") if each.strip()] if name == "TYPE" else [value]
+    return [each.strip() for each in value.split(",") if each.strip()] if name.upper() == "TYPE" else [value]
 
 
 def _tolerant(logical: str) -> Iterator[Line]:
@@ -148,7 +164,7 @@ def _from_21(line: Line) -> Line:
 def _from_40(line: Line) -> Line:
     params = dict(line.params)
     if params.get("PREF") == ("1",):
-        params["TYPE"] = (*params.get("TYPE", ()), "PREF")
+        params["TYPE"] = (*params.get("TYPE", ()), "pref")
         del params["PREF"]
     name, value = line.name, line.value
     if name == "KIND" and value.strip().lower() == "group":
@@ -161,7 +177,7 @@ def _from_40(line: Line) -> Line:
         params.pop("VALUE", None)
         value = vcard.escaped(value[4:])
     elif name == "RELATED" and params.get("VALUE") == ("text",) and params.get("TYPE") in (("spouse",), ("child",)):
-        name = "X-SPOUSE" if params["TYPE"] == ("spouse",) else "X-CHILDREN"
+        name = "X-SPOUSE" if params["TYPE"] == ("spouse",) else "X-CHILD"
         params = {}
     elif found := _DATA.fullmatch(value.replace("\\,", ",").replace("\\;", ";")):
         # The comma is no list's: vobject, too, writes it escaped.
@@ -208,7 +224,7 @@ def _with_groups(lines: Iterable[Line]) -> Iterator[Line]:
             yield line
             continue
         wanted = [line.group] if line.group else []
-        number = len(used)
+        number = 0
         while not wanted or wanted[-1].lower() in used:
             number += 1
             wanted.append(f"item{number}")
@@ -230,15 +246,27 @@ def _merged(lines: Sequence[Line]) -> list[Line]:
     return found
 
 
+def _split(lines: Iterable[Line]) -> Iterator[Line]:
+    """With each child on a line of its own: readers that know the property as a text cut it at the first comma."""
+    for line in lines:
+        plain = line.name == "X-CHILD" and not (line.params or line.group or line.beside)
+        several = vcard.values(line.value) if plain else []
+        yield from (replace(line, value=vcard.escaped(each)) for each in several) if len(several) > 1 else (line,)
+
+
 def _text(lines: Iterable[Line]) -> str:
     return "".join(map(_serialized, lines))
 
 
 def _serialized(line: Line) -> str:
-    content = vobject.base.ContentLine(line.name, {}, line.value, line.group or None, encoded=True)
-    content.params = {name: list(values) for name, values in line.params}
-    if line.value.isascii() and len(line.value) > 1000:
+    params = (f";{name}={','.join(map(vobject.base.dquoteEscape, values))}" for name, values in line.params)
+    whole = f"{line.group and line.group + '.'}{line.name}{''.join(params)}:{line.value}"
+    if whole.isascii() and len(whole) > _FOLDED:
         # vobject folds letter by letter: a picture takes a second.
-        whole = content.serialize(lineLength=len(line.value) + 1000).rstrip("\r\n")
-        return "\r\n ".join([whole[:75], *(whole[n : n + 74] for n in range(75, len(whole), 74))]) + "\r\n"
-    return str(content.serialize())
+        return (
+            "\r\n ".join([whole[:_FOLDED], *(whole[n : n + _FOLDED - 1] for n in range(_FOLDED, len(whole), _FOLDED - 1))])
+            + "\r\n"
+        )
+    folded = io.StringIO()
+    vobject.base.foldOneLine(folded, whole)
+    return folded.getvalue()

@@ -108,7 +108,7 @@ RULES = (
     Rule(
         "what was created may have been edited since",
         "apply.py",
-        'revision=EDITED if made.revision else "",',
+        'revision=made.revision if made.revision in ("", intent.source.revision) else EDITED,',
         "revision=made.revision,",
     ),
     Rule(
@@ -131,7 +131,7 @@ RULES = (
     ),
     Rule(
         "a conflict has one name however often it is kept",
-        "sync.py",
+        "onekind.py",
         "hashlib.sha256(data).hexdigest()[:12]",
         "secrets.token_hex(6)",
         machine=False,
