@@ -79,7 +79,7 @@ def members(directory: Path, name: str) -> list[Person] | None:
 
 def cards(directory: Path) -> Iterator[Card]:
     """The cards of all files below the directory; a file that cannot be read holds none."""
-    for path in sorted(directory.rglob("*.vcf")):
+    for path in sorted(directory.rglob("*.vcf"), key=str):
         if any(part.startswith(".") for part in path.relative_to(directory).parts):
             continue
         try:
@@ -129,4 +129,6 @@ def _unescaped(value: str) -> str:
 
 def plain(text: str) -> str:
     """Without case and accents: so names are compared."""
+    if text.isascii():
+        return text.casefold()
     return "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one)).casefold()
