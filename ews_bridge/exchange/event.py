@@ -79,7 +79,13 @@ class Events:
         series = eventfile.read(data, self.home).tidy()
         first = series.first()
         label = headers.clean(first.summary) or "an event without a title"
-        return Said(first.uid, self._meaning(series), f"{label} ({first.start:%Y-%m-%d})", ended=_ended(series))
+        return Said(
+            first.uid,
+            self._meaning(series),
+            f"{label} ({first.start:%Y-%m-%d})",
+            ended=_ended(series),
+            alone=series.master is None,
+        )
 
     def creation(self, data: bytes, others: Mapping[str, etree._Element] = form.NOTHING) -> tuple[str, Changes]:
         series = eventfile.read(data, self.home).tidy()
