@@ -807,6 +807,12 @@ def test_an_edit_says_who_would_be_told_unless_it_is_nobodys_business(desk: Desk
     assert "carol@example.test" in changes.mailed
 
 
+DAILY = (
+    "<t:Recurrence><t:DailyRecurrence><t:Interval>1</t:Interval></t:DailyRecurrence><t:NumberedRecurrence>"
+    "<t:StartDate>2026-10-12</t:StartDate><t:NumberOfOccurrences>4</t:NumberOfOccurrences></t:NumberedRecurrence></t:Recurrence>"
+)
+
+
 def received(desk: Desk, answer: str = "NoResponseReceived", extra: str = "") -> Snapshot:
     """An item as a server has it that was invited to."""
     snapshot = desk.snapshot(desk.put(event(*BERLIN, "SUMMARY:Plan", uid="theirs")))
@@ -844,6 +850,18 @@ def test_an_answer_in_the_file_is_given_without_touching_a_field(desk: Desk) -> 
     said = text.replace(mine, mine.replace("NEEDS-ACTION", "ACCEPTED"))
     changes = desk.form.changes(snapshot, said.encode())
     assert (changes.answer, changes.xml, changes.mailed) == ("AcceptItem", "", ())
+
+
+def test_an_answer_for_one_occurrence_only_is_not_dropped_silently(desk: Desk) -> None:
+    snapshot = received(desk)
+    snapshot.element.append(etree.fromstring(f'<x xmlns:t="{soap.TYPES}">{DAILY}</x>')[0])
+    text = desk.form.render(snapshot).decode().replace("\r\n ", "")
+    one = text[text.index("BEGIN:VEVENT") : text.index("END:VCALENDAR")].replace("NEEDS-ACTION", "DECLINED")
+    one = one.replace("RRULE:FREQ=DAILY;COUNT=4", "RECURRENCE-ID;TZID=Europe/Berlin:20261013T090000").replace(
+        "20261012T", "20261013T"
+    )
+    with pytest.raises(BadItem, match=r"answer for one occurrence \(of 2026-10-13\) cannot"):
+        desk.form.changes(snapshot, text.replace("END:VCALENDAR", one + "END:VCALENDAR").encode())
 
 
 def test_others_of_somebodys_meeting_are_not_mine_to_invite(desk: Desk) -> None:
