@@ -97,7 +97,8 @@ class Tagging:
     def _listed(self) -> tuple[akonadi.Listed, tuple[str, str]]:
         """The list as it is, and (id, change key) of its folder."""
         fields = asking.TAG_LIST + asking.TAG_LIST_VERSION
-        (answer,) = bulk.get_folders(self.connection, [asking.distinguished("msgfolderroot")], fields)
+        root = asking.distinguished("msgfolderroot", self.connection.settings.mailbox)
+        (answer,) = bulk.get_folders(self.connection, [root], fields)
         folder = answer.element.find(f"{{{soap.MESSAGES}}}Folders/*")
         if not answer.ok or folder is None:
             raise Unavailable(f"the mailbox's list of tags cannot be read: {answer.why()}")
@@ -202,7 +203,7 @@ class Tagging:
 def master_list(connection: Connection) -> dict[str, int]:
     """The mailbox's category list: name → colour (MS-OXOCFG 2.2.5.2.2, -1: none). {} where the server has none."""
     try:
-        answer = bulk.single(connection, asking.category_list(), repeat=True).element
+        answer = bulk.single(connection, asking.category_list(connection.settings.mailbox), repeat=True).element
     except faults.Fault as error:
         if error.code in _NO_LIST:
             return {}
