@@ -30,7 +30,7 @@ _MAILBOX = re.compile(r"(.*)<([^<>\s]+@[^<>\s]+)>\s*", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """`message_id` as in Entry.key, `sent` in seconds since the epoch, 0: unknown; `subject` and `sender` are for people, decoded.
+    """`message_id` as in Entry.key, `sent` in seconds since the epoch, 0: unknown; `subject` and `sender` are for people.
 
     `author` is the From once more, as `author_likeness` compares it.
     """

@@ -24,7 +24,7 @@ LAYERS = (
     ("errors", "model"),
     ("addresses",),
     ("aliases", "plan", "store", "names", "headers", "meaning", "labels", "tags", "disk"),
-    ("configfile", "tagconfig", "itemsconfig"),
+    ("configfile", "tagconfig", "itemsconfig", "addressbook"),
     ("config", "sendargs", "envelope"),
     (
         *("state", "differences", "pairing", "tables", "maildir_tags", "maildir_index", "maildir", "mailtree", "notmuch"),
@@ -34,7 +34,7 @@ LAYERS = (
     ("apply", "delivery", "limits"),
     ("converge", "kinds"),
     ("onekind",),
-    ("sync", "overview", "tagedit"),
+    ("sync", "overview", "tagedit", "lookup"),
     ("cli", "sendmail", "__main__"),
 )
 #: Within a layer only these, each for its reason.
