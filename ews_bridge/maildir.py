@@ -430,7 +430,7 @@ class Maildir:
             try:
                 for piece in content.pieces():
                     _write_all(descriptor, piece)
-                if content.modified >= 1:
+                if content.modified:
                     # Whole seconds: a file system that keeps no more would change the revision when it is mounted again.
                     os.utime(descriptor, (time.time(), int(content.modified)))
                 os.fsync(descriptor)

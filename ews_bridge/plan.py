@@ -137,13 +137,15 @@ def _outside(remote: Entry, policy: Policy) -> bool:
 
 
 def _frozen(row: Row, policy: Policy) -> bool:
-    """Whether a local change to this row would change what the server keeps frozen."""
+    """Whether a local change to this row would change what the server keeps frozen, or put something where nothing may be put."""
+    link, local = row.link, row.local
+    if local and local.collection in policy.closed and (place(local) != place(link.local) if link else row.remote is None):
+        return True
     if not policy.frozen:
         return False
     entries = (row.local, row.remote, row.link and row.link.remote)
     if not any(entry and entry.collection in policy.frozen for entry in entries):
         return False
-    link, local = row.link, row.local
     if link is None:
         return row.remote is None and local is not None and local.collection in policy.frozen
     if local is None:
@@ -221,14 +223,17 @@ def merge_flags(base: Flags, local: Flags, remote: Flags) -> Flags:
 def merge_tags(link: Link, local: Entry, remote: Entry) -> tuple[Tags, Tags]:
     """What each place of both sides is to hold: what it holds, with what any other added and without what any other removed.
 
-    A place of the server that is not in the base holds nothing but news; what is on disk then is taken for agreed.
+    A place of the server that is not in the base holds nothing but news, and gets what the others of the server have; what is on
+    disk then is taken for agreed.
     """
     seen = [(link.remote.tags.get(place, frozenset()), now) for place, now in remote.tags.items()]
     seen += [(link.local.tags.get(place, now), now) for place, now in local.tags.items()]
     added = frozenset().union(*(now - base for base, now in seen))
     removed = frozenset().union(*(base - now for base, now in seen)) - added
     mine = {place: (now | added) - removed for place, now in local.tags.items()}
-    theirs = {place: (now | added) - removed for place, now in remote.tags.items()}
+    known = link.remote.tags
+    held = frozenset().union(*(base & remote.tags.get(place, base) for place, base in known.items()))
+    theirs = {place: (now | added | (now if place in known else held)) - removed for place, now in remote.tags.items()}
     return mine, theirs
 
 

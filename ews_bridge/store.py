@@ -1,6 +1,7 @@
-"""What either side of a collection can do: the contract that `maildir.py` and `exchange/folder.py` keep.
+"""What either side of a collection can do: the contract that `maildir.py` and `exchange/folder.py` keep for mail,
+`vdir.py` and `exchange/items.py` for events, contacts and tasks.
 
-Rules for every store (tests/test_stores.py checks them on each):
+Rules for every store (tests/test_stores.py and tests/test_item_stores.py check them on each):
 
 * Methods that take a sequence yield exactly one result for each element, in any order, paired with the element they
   belong to; `Stale` and `BadItem` are results, not raised. What is raised (`Unavailable`, `AuthError`, `DiskError`)
@@ -11,7 +12,7 @@ Rules for every store (tests/test_stores.py checks them on each):
 * A write that finds another revision than the entry's writes nothing and yields `Stale`. An item that is already gone is
   deleted: `delete` then yields its entry like any other.
 * `create` carries the token into the item, where `find` and a scan see it again: that is how an interrupted creation is
-  recognised instead of repeated.
+  recognised instead of repeated. (A vdir has no place for it: there the UID, and saying the same, are what is recognised.)
 * Methods may be called from several threads at once, for different items.
 """
 

@@ -108,7 +108,7 @@ def same_to_a_reader(data: bytes) -> Hashable:
 def goes_up_and_comes_down(server: Running, one: Inside, two: Inside, count: int, what: Callable[[bytes], Hashable]) -> None:
     before = held(one, what, when=lambda file: 0 if is_draft(file) else received(file))
     assert one.syncs().startswith(f"work: {count:,} uploaded"), "not all of it"
-    assert server.stats()["requests"].get("GetItem", 0) == 0, "something came down again"
+    assert server.stats()["requests"].get("GetItem", 0) <= 1, "beside the dates something came down again"
     assert one.syncs() == "work: nothing new\n"
     assert held(one, what, when=lambda _: 0) == {
         folder: Counter(((seen, flags, 0) for (seen, flags, _), times in each.items() for _ in range(times)))

@@ -133,7 +133,7 @@ def test_mu_finds_every_message_and_its_flags(reader: Inside) -> None:
 @needs("tmux")
 def test_neomutt_shows_the_folder_and_a_message(reader: Inside) -> None:
     """In a terminal, as people run it: the index, then one message; then it is read, and the next sync knows."""
-    index = _on_screen(
+    index = on_screen(
         reader, f"neomutt -F /dev/null -e 'set folder={reader.mail} sort=subject' -f {reader.mail}/INBOX", "zero bytes", "q"
     )
     assert f"Msgs:{disk_view(reader.mail)['INBOX'].total()} " in index
@@ -147,13 +147,13 @@ def test_neomutt_shows_the_folder_and_a_message(reader: Inside) -> None:
         "everything": "r!",
     }, index
     one = f"neomutt -F /dev/null -e 'push <limit>~s<space>seen<enter><display-message>' -f {reader.mail}/INBOX"
-    message = _on_screen(reader, one, "zzwordseen", "qx")
+    message = on_screen(reader, one, "zzwordseen", "qx")
     assert f"seen {SUBJECT[:20]}" in message
     assert "zzwordseen Übersicht" in message
     assert reader.syncs() == "work: nothing new\n"
 
 
-def _on_screen(user: Inside, command: str, last: str, keys: str) -> str:
+def on_screen(user: Inside, command: str, last: str, keys: str) -> str:
     """What a terminal shows of a program, once `last` stands on it and nothing moves; `keys` end it."""
     socket = str(user.home / "tmux")
     environment = {**user.environment(), "LC_ALL": "C.UTF-8", "TERM": "xterm-256color"}

@@ -6,6 +6,7 @@ Akonadi is played by exchangelib with Akonadi's properties, on the wire as Akona
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from ews_bridge import labels
 from ews_bridge.exchange import akonadi
 from ews_bridge.exchange.akonadi import Listed
 from ews_bridge.labels import Kind
+from ews_bridge.model import Side
 from ews_bridge.sandbox.store import Folder
 from ews_bridge.sandbox.store import Item
 from tests.desk import AKONADI
@@ -29,6 +31,7 @@ from tests.desk import key_of
 from tests.mirror import message
 from tests.test_akonadi import GOLDEN
 from tests.test_akonadi import UUID
+from tests.test_readers import on_screen
 
 SET = AKONADI[0]
 PROJECT = UUID.decode()
@@ -246,6 +249,21 @@ def test_neomutts_way_to_edit_a_label_is_an_edit_of_a_label(tmp_path: Path) -> N
         assert b"X-Label: Project%20X\n" in desk.file(1).read_bytes()
 
 
+@pytest.mark.skipif(not (shutil.which("neomutt") and shutil.which("tmux")), reason="neomutt or tmux is not installed")
+def test_a_label_edited_in_neomutt_itself_goes_up_and_one_from_the_server_is_shown_there(tmp_path: Path) -> None:
+    with tagged_desk(tmp_path, local="x-label") as desk:
+        outlook_tags(desk, 2, ["Project X"])
+        desk.settle()
+        inbox = desk.user.mail / "INBOX"
+        keys = "push <limit>~s<space>1<enter><edit-label>urgent<enter><sync-mailbox><limit>all<enter>"
+        setting = "set index_format='%s_is_%y.'"
+        shown = on_screen(desk.user, f'neomutt -F /dev/null -e "{setting}" -e "{keys}" -f {inbox}', "number 2_is_", "qy")
+        assert "number 2_is_Project%20X." in shown
+        desk.settle()
+        assert on_server(desk, 1)[1] == ["urgent"]
+        assert on_server(desk, 2)[1] == ["Project X"]
+
+
 def test_a_half_known_label_is_not_pushed_up_as_two_tags(tmp_path: Path) -> None:
     with tagged_desk(tmp_path, local="x-label") as desk:
         file = desk.file(1)
@@ -377,3 +395,53 @@ def test_another_field_on_disk_gets_all_tags_and_takes_none_away(tagged: Desk) -
     tagged.settle()
     assert on_disk(tagged, 1, Kind.LABEL) == {"Project X", "px"}
     assert "Project X" in on_server(tagged, 1)[1]
+
+
+def test_nothing_on_disk_and_both_places_on_the_server_are_alike(tmp_path: Path) -> None:
+    with tagged_desk(tmp_path, local="none") as desk:
+        before = desk.file(1).read_bytes()
+        outlook_tags(desk, 1, ["todo"])
+        akonadi_tags(desk, 2, [PROJECT], [])
+        desk.settle()
+        assert on_server(desk, 1) == (["todo"], ["todo"])
+        assert on_server(desk, 2) == ([PROJECT], ["Project X"])
+        assert desk.file(1).read_bytes() == before
+
+
+def test_a_dry_run_says_what_would_be_tagged_and_pull_only_leaves_the_server_alone(tagged: Desk) -> None:
+    reader_tags(tagged, 1, {"mine"})
+    outlook_tags(tagged, 1, ["theirs"])
+    tagged.sync(dry_run=True)
+    assert [step for step in tagged.steps if step.startswith("tag ")] == ["tag local number 1: +theirs"]
+    assert on_disk(tagged, 1) == {"mine"}
+    report = tagged.sync(writes=frozenset({Side.LOCAL}))
+    assert report.done == {"tag local": 1} and report.pending == 1
+    assert on_disk(tagged, 1) == {"mine", "theirs"}
+    assert on_server(tagged, 1) == ([], ["theirs"])
+    tagged.settle()
+    assert set(on_server(tagged, 1)[1]) == {"mine", "theirs"}
+
+
+def test_in_a_read_only_folder_tags_come_down_and_none_goes_up(tmp_path: Path) -> None:
+    with tagged_desk(tmp_path) as desk:
+        desk.configure('read_only = ["INBOX"]\n' + SECTION.format(server=BOTH, local="x-keywords"))
+        outlook_tags(desk, 1, ["theirs"])
+        reader_tags(desk, 2, {"mine"})
+        desk.settle()
+        assert on_disk(desk, 1) == {"theirs"} and on_disk(desk, 2) == set()
+        assert on_server(desk, 1) == ([], ["theirs"]) and on_server(desk, 2) == ([], [])
+
+
+def test_tags_that_the_server_refuses_are_named_and_stay_on_disk(tagged: Desk) -> None:
+    tagged.user.url = tagged.server.url
+    tagged.configure(tagged.more)
+    reader_tags(tagged, 1, {"one"})
+    tagged.settle()
+    tagged.server.faults({"operation": "UpdateItem", "nth": 1, "times": 1, "fault": "error:ErrorItemSave"})
+    reader_tags(tagged, 1, {"one", "two"})
+    reader_tags(tagged, 2, {"one"})
+    tagged.sync()
+    failures = tagged.reports[-1].failures
+    assert sorted(failure.what for failure in failures) == ["number 1", "number 2"]
+    assert all("cannot be tagged" in failure.why for failure in failures)
+    assert on_disk(tagged, 1) == {"one", "two"} and on_disk(tagged, 2) == {"one"}

@@ -45,6 +45,58 @@ Message-ID: <gnomon@example.test>
 
 The shadow falls on noon at five past twelve.
 """
+TASK, RETITLED = "Order brass wire", "Order steel wire"
+#: By kind: what a program such as khal, khard or todoman writes, and what it is called.
+FILES = {
+    "calendar": (
+        "Test of the escapement",
+        "sundial.ics",
+        """\
+BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//demo//
+BEGIN:VEVENT
+UID:escapement@example.test
+DTSTAMP:20260302T090000Z
+DTSTART:20260309T090000Z
+DTEND:20260309T100000Z
+RRULE:FREQ=WEEKLY;COUNT=3
+SUMMARY:Test of the escapement
+END:VEVENT
+END:VCALENDAR
+""",
+    ),
+    "contacts": (
+        "Dora Dial",
+        "dora.vcf",
+        """\
+BEGIN:VCARD
+VERSION:3.0
+UID:dora@example.test
+FN:Dora Dial
+N:Dial;Dora;;;
+EMAIL:dora@example.test
+END:VCARD
+""",
+    ),
+    "tasks": (
+        TASK,
+        "wire.ics",
+        f"""\
+BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//demo//
+BEGIN:VTODO
+UID:wire@example.test
+DTSTAMP:20260302T090000Z
+DUE:20260306T170000Z
+SUMMARY:{TASK}
+X-SHELF:third from above
+END:VTODO
+END:VCALENDAR
+""",
+    ),
+}
 CONFIG = """\
 [accounts.demo]
 email = "{address}"
@@ -153,6 +205,7 @@ def _play(stage: Stage) -> None:
     _quiet(stage)
     _restore(stage)
     _way_up(stage)
+    _other_kinds(stage)
 
 
 def _first_sync(stage: Stage, count: int) -> None:
@@ -251,6 +304,28 @@ def _way_up(stage: Stage) -> None:
     stage.seen("the one that was brought back is in Inbox again", DELETED in inbox)
     moved = after.get("MoveItem", 0) > before.get("MoveItem", 0) and REFILED not in inbox
     stage.seen("what was filed was moved there, so the server keeps all that it knows of it", moved)
+
+
+def _other_kinds(stage: Stage) -> None:
+    stage.say("\n7. Calendars, contacts and tasks are files in directories that khal, khard and todoman read")
+    config = stage.folder / "config.toml"
+    sections = [f'\n[accounts.demo.{kind}]\npath = "{stage.folder / kind}"\n' for kind in FILES]
+    config.write_text(config.read_text() + "".join(sections))
+    _program(stage, "sync")
+    for kind, (title, name, text) in FILES.items():
+        (stage.folder / kind / kind.capitalize() / name).write_text(text)
+        stage.say(f"   another program writes {kind}/{kind.capitalize()}/{name}: {title}")
+    _program(stage, "sync")
+    alice = stage.owner(ALICE)
+    there = {kind: otherclient.titles(alice, kind) for kind in FILES}
+    stage.seen("the server has all of them", all(title in there[kind] for kind, (title, _, _) in FILES.items()))
+    otherclient.retitle_task(alice, there["tasks"][TASK], RETITLED)
+    stage.say(f"   In Outlook, Alice gives the task another name: {RETITLED}")
+    _program(stage, "sync")
+    text = (stage.folder / "tasks" / "Tasks" / "wire.ics").read_text()
+    stage.seen("its file has the name", f"SUMMARY:{RETITLED}" in text)
+    kept = "DUE:20260306T170000Z" in text and "X-SHELF:third from above" in text
+    stage.seen("and still says what Exchange has no field for: the time it is due, and a property of its own", kept)
 
 
 def _program(stage: Stage, *arguments: str, shown: bool = True, as_json: bool = False) -> str:

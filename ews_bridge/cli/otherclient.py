@@ -10,6 +10,7 @@ import base64
 import urllib.request
 from dataclasses import dataclass
 from xml.etree import ElementTree
+from xml.sax.saxutils import escape
 from xml.sax.saxutils import quoteattr
 
 _TYPES = "http://schemas.microsoft.com/exchange/services/2006/types"
@@ -78,6 +79,33 @@ def messages(owner: Owner, folder_id: str) -> dict[str, tuple[bool, bool]]:
         read, flag = item.findtext("t:IsRead", "", _NAMES), item.findtext("t:ExtendedProperty/t:Value", "", _NAMES)
         found[item.findtext("t:Subject", "", _NAMES)] = (read == "true", flag == "2")
     return found
+
+
+def titles(owner: Owner, name: str) -> dict[str, tuple[str, str]]:
+    """Subject → id and change key of what is in one of the folders that every mailbox has ("calendar", "contacts", "tasks")."""
+    reply = _call(
+        owner,
+        '<m:FindItem Traversal="Shallow"><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape><t:AdditionalProperties>'
+        '<t:FieldURI FieldURI="item:Subject"/></t:AdditionalProperties></m:ItemShape>'
+        f"<m:ParentFolderIds><t:DistinguishedFolderId Id={quoteattr(name)}/></m:ParentFolderIds></m:FindItem>",
+    )
+    found = {}
+    for item in reply.iterfind(".//t:Items/*", _NAMES):
+        ident = item.find("t:ItemId", _NAMES)
+        assert ident is not None
+        found[item.findtext("t:Subject", "", _NAMES)] = (ident.attrib["Id"], ident.attrib["ChangeKey"])
+    return found
+
+
+def retitle_task(owner: Owner, item: tuple[str, str], subject: str) -> None:
+    """Give a task another subject."""
+    field = f'<t:FieldURI FieldURI="item:Subject"/><t:Task><t:Subject>{escape(subject)}</t:Subject></t:Task>'
+    change = f"<t:ItemChange>{_item(item)}<t:Updates><t:SetItemField>{field}</t:SetItemField></t:Updates></t:ItemChange>"
+    _call(
+        owner,
+        '<m:UpdateItem ConflictResolution="NeverOverwrite" MessageDisposition="SaveOnly">'
+        f"<m:ItemChanges>{change}</m:ItemChanges></m:UpdateItem>",
+    )
 
 
 def move(owner: Owner, item: tuple[str, str], folder_id: str) -> None:

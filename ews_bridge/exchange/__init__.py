@@ -8,9 +8,12 @@ asking.py    the text of the requests
 bulk.py      the fast path: pages of changes and batches of MIME, without models
 mail.py      pure: server properties ⇄ entries and flags
 rebuilt.py   pure: a readable message from an item that has no MIME
-folder.py    `store.Store` over one folder: listing and reading
+folder.py    `store.Store` over one folder of mail: listing and reading
 creating.py  ... new items, and finding them again
 writing.py   ... its other writes
+form.py      the contract of the codecs for what is no mail: event.py, cards.py (contacts, lists), task.py
+items.py     `store.Store` over one folder of such items; itemcreating.py, itemwriting.py: its writes
+snapshots.py an item with all that belongs to it, as a file
 sending.py   a message to be sent, once, and where the server has it
 tree.py      `store.Tree` over the folders below the message root
 """

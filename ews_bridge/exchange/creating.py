@@ -10,14 +10,11 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
-from dataclasses import replace
-from itertools import chain
 from typing import Protocol
 
 import pybase64
 from lxml import etree
 
-from ews_bridge import headers
 from ews_bridge.errors import BadItem
 from ews_bridge.errors import Busy
 from ews_bridge.errors import Stale
@@ -30,11 +27,6 @@ from ews_bridge.exchange import soap
 from ews_bridge.exchange.session import Connection
 from ews_bridge.exchange.tagging import Tagging
 from ews_bridge.model import Entry
-from ews_bridge.model import Flag
-from ews_bridge.model import Flags
-from ews_bridge.model import Hints
-from ews_bridge.model import New
-from ews_bridge.model import Tags
 from ews_bridge.store import Failed
 
 Results = Iterator[tuple[Entry, Entry | Failed]]
@@ -53,6 +45,14 @@ PASSING = faults.PASSING | {faults.BUSY, "ErrorBatchProcessingStopped"}
 NO_FOLDER = frozenset({"ErrorFolderNotFound", "ErrorSavedItemFolderNotFound", "ErrorSyncFolderNotFound", "ErrorToFolderNotFound"})
 #: The mailbox takes nothing more: no fault of the item.
 FULL = frozenset({"ErrorNotEnoughMemory", "ErrorQuotaExceeded"})
+
+
+@dataclass(slots=True)
+class Dates:
+    """Whether a folder keeps the dates that its items were created with: how many were looked at, and how many had others."""
+
+    seen: int = 0
+    odd: int = 0
 
 
 class Place(Protocol):
@@ -84,15 +84,15 @@ class Folder(Place, Protocol):
     def tagging(self) -> Tagging | None: ...
 
     @property
+    def staging(self) -> str: ...
+
+    @property
+    def dates(self) -> Dates: ...
+
+    @property
     def entry_fields(self) -> str: ...
 
     def entry(self, element: etree._Element) -> Entry: ...
-
-
-def find(folder: Folder, tokens: Sequence[str]) -> dict[str, Entry]:
-    """The messages in the folder that carry these tokens; of several with one token the oldest."""
-    found = elements(folder, tokens, folder.entry_fields)
-    return {token: folder.entry(element) for token, element in found.items()}
 
 
 def elements(folder: Place, tokens: Sequence[str], fields: str) -> dict[str, etree._Element]:
@@ -121,29 +121,6 @@ class Draft:
 
 #: (id, change key), or why not.
 Made = tuple[str, str] | Failed
-
-
-def create(folder: Folder, items: Iterable[tuple[Entry, New]]) -> Results:
-    """What comes into the Drafts folder is a draft: mutt does not mark those that it postpones, and Outlook must be able to edit
-    and send them.
-    """
-    unread: list[tuple[Entry, Failed]] = []
-    going: dict[str, tuple[Flags, Tags]] = {}
-
-    def drafts() -> Iterator[Draft]:
-        for source, new in items:
-            new = replace(new, flags=new.flags | {Flag.DRAFT}) if folder.drafts else new
-            try:
-                draft, tags = _encoded(folder.tagging, source, new)
-            except (Stale, BadItem) as error:  # the other side could not read it to its end
-                unread.append((source, error))
-                continue
-            going[source.id] = new.flags - {Flag.TRASHED}, tags
-            yield draft
-
-    for one, result in send(folder, drafts()):
-        yield one.source, _entry(folder, one, *result, *going[one.source.id]) if isinstance(result, tuple) else result
-    yield from unread
 
 
 def send(folder: Place, drafts: Iterable[Draft]) -> Iterator[tuple[Draft, Made]]:
@@ -231,24 +208,6 @@ def _refused(folder: Place, rest: Sequence[Draft], refusal: Unavailable) -> Iter
     # IIS says 404 to what is beyond its limit (404.13), or hangs up.
     hint = "the message is probably larger than the server takes" if one.size > LARGE else refusal.hint
     yield one, BadItem(f"{name_of(one.source)} cannot be uploaded: {refusal}", hint=hint)
-
-
-def _entry(folder: Folder, one: Draft, ident: str, key: str, flags: Flags, tags: Tags) -> Entry:
-    hints = Hints(token=one.token, size=one.size, sent=one.source.hints.sent, label=one.source.hints.label)
-    return Entry(ident, one.source.key, key if Flag.DRAFT in flags else "", flags, folder.collection, hints, tags)
-
-
-def _encoded(tagging: Tagging | None, source: Entry, new: New) -> tuple[Draft, Tags]:
-    """The item, and the tags that it will have there."""
-    pieces = new.content.pieces()
-    head = next(pieces, b"")
-    size, mime = mime_content(chain((head,), pieces))
-    # The file's time is when it was put there: a copy without its times would make old mail new.
-    received = headers.received(head) or source.hints.sent or new.content.modified
-    categories, tags, said = tagging.creation(new.tags) if tagging else ("", "", {})
-    times = {"sent": source.hints.sent, "received": received}
-    rest = mail.creation(new.flags, new.token, **times, categories=categories, tags=tags)
-    return Draft(source, new.token, b"".join((b"<t:Message>", *mime, rest.encode(), b"</t:Message>")), size), said
 
 
 def mime_content(pieces: Iterable[bytes]) -> tuple[int, list[bytes]]:

@@ -6,6 +6,7 @@ received keeps its content for ever, whatever happens to its flags.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from ews_bridge.exchange import bulk
 from ews_bridge.exchange import creating
 from ews_bridge.exchange import faults
 from ews_bridge.exchange import mail
+from ews_bridge.exchange import mailcreating
 from ews_bridge.exchange import rebuilt
 from ews_bridge.exchange import soap
 from ews_bridge.exchange import tagwriting
@@ -48,7 +50,9 @@ class ExchangeFolder:
     """One folder. `sent_items`: files carry the time sent instead of the time received. `drafts`: what is made here is a draft.
     `trash`: the Deleted Items folder's id, where deleted items go; in that folder itself they become recoverable ones
     (SoftDelete). `delete_type`, where it is SoftDelete or HardDelete, is what becomes of them after that. `tagging`: the
-    mailbox's tags; None: they stay what they are, and are not looked at.
+    mailbox's tags; None: they stay what they are, and are not looked at. `staging`: the folder in which new items are made before
+    they are moved into this one; "" for none. `dates`: where it is noted whether new items keep theirs. `adopting`
+    tells whether there are files that may be what is listed: then its authors are asked for, too.
     """
 
     def __init__(
@@ -61,18 +65,24 @@ class ExchangeFolder:
         drafts: bool = False,
         trash: str = "",
         delete_type: str = "MoveToDeletedItems",
+        adopting: Callable[[], bool] = lambda: False,
         tagging: Tagging | None = None,
+        staging: str = "",
+        dates: creating.Dates | None = None,
     ) -> None:
         self.connection = connection
         self.id = ident
         self.drafts = drafts
         self.trash = trash
         self.delete_type = delete_type
+        self.staging = staging
+        self.dates = dates or creating.Dates()
         self.tagging = tagging
         self.entry_fields = asking.ENTRY_FIELDS + (tagging.fields if tagging else "")
         self._collection = collection
         self._sent_items = sent_items
         self._listable = True
+        self._adopting = adopting
 
     @property
     def collection(self) -> int:
@@ -83,14 +93,15 @@ class ExchangeFolder:
     def scan(self, cursor: str, known: Known) -> Iterator[Scan]:
         """One `Scan` for each page of SyncFolderItems; the cursor is its SyncState."""
         state, first = cursor, not cursor
+        fields = self.entry_fields + (asking.AUTHOR if self._adopting() else "")
         while True:
             try:
                 try:
-                    page = self._page(state)
+                    page = self._page(state, fields)
                 except bulk.StateLost:
                     # The server forgot (a restored database, a moved mailbox): everything anew, no reason to alarm anyone.
                     state, first = "", True
-                    page = self._page("")
+                    page = self._page("", fields)
             except faults.Fault as error:
                 if error.code in creating.NO_FOLDER:
                     raise Stale("the folder is no longer on the server") from error
@@ -100,10 +111,10 @@ class ExchangeFolder:
                 return
             state, first = page.state, False
 
-    def _page(self, state: str) -> bulk.Page:
+    def _page(self, state: str, fields: str) -> bulk.Page:
         if self._listable:
             try:
-                return bulk.sync_items(self.connection, self.id, state, self.entry_fields)
+                return bulk.sync_items(self.connection, self.id, state, fields)
             except faults.Fault as error:
                 if error.code not in _UNLISTABLE:
                     raise
@@ -218,10 +229,10 @@ class ExchangeFolder:
 
     def find(self, token: str) -> Entry | None:
         """By our token. Of several (CopyItem copies it) the oldest."""
-        return creating.find(self, [token]).get(token)
+        return mailcreating.find(self, [token]).get(token)
 
     def create(self, items: Iterable[tuple[Entry, New]]) -> Iterator[tuple[Entry, Entry | Failed]]:
-        return creating.create(self, items)
+        return mailcreating.create(self, items)
 
     def update(self, items: Iterable[tuple[Entry, Content]]) -> Iterator[tuple[Entry, Entry | Failed]]:
         return writing.update(self, items)

@@ -99,7 +99,7 @@ class ItemFolder:
     def scan(self, cursor: str, known: Known) -> Iterator[Scan]:
         """One `Scan` for each page of SyncFolderItems; the cursor is its SyncState."""
         state, first = cursor, not cursor
-        before: Mapping[str, Entry] | None = None
+        before: dict[str, Entry] | None = None
         while True:
             try:
                 try:
@@ -112,27 +112,69 @@ class ItemFolder:
                     raise Stale("the folder is no longer on the server") from error
                 raise
             keys, vanished = _changes(page)
-            if keys and before is None:
-                before = known()
-            yield Scan(self._entries(keys, vanished, before or {}), tuple(vanished), (), page.state, first, page.last)
+            if before is None and (keys or vanished):
+                before = dict(known())
+            entries = self._entries(keys, vanished, before or {})
+            if before is not None:
+                before |= {entry.id: entry for entry in entries}  # the next page may have more of the same file
+            yield Scan(entries, tuple(vanished), (), page.state, first, page.last)
             if page.last:
                 return
             state, first = page.state, False
 
     def _entries(self, keys: Mapping[str, str], vanished: dict[str, None], before: Mapping[str, Entry]) -> tuple[Entry, ...]:
         """What is listed, as entries. What is gone since is added to `vanished`."""
-        same = {i: was for i, key in keys.items() if (was := before.get(i)) and key and was.hints.place == key}
-        found = list(same.values())
-        for ident, looked in snapshots.look(self.connection, self.form, [i for i in keys if i not in same]):
-            match looked:
-                case snapshots.Seen():
-                    found.append(itemwriting.entry(self, ident, looked))
-                    self._kept.put(ident, looked.said.revision, looked.data)
-                case snapshots.Odd():
-                    found.append(itemwriting.odd(self, ident, keys[ident], looked, before.get(ident)))
-                case Stale():
-                    vanished[ident] = None
-        return tuple(found)
+        owner = {part: was for was in before.values() for part in was.id.split(" ")}
+        same = {i: owner[i] for i, key in keys.items() if key and i in owner and _key_of(owner[i], i) == key}
+        found = {was.id: was for was in same.values()}
+        broken = {owner[i].id for i in (*vanished, *(keys.keys() - same.keys())) if i in owner and " " in owner[i].id}
+        alone: dict[str, list[str]] = {}  # by UID: the items that are one file
+        for ident in broken:
+            found.pop(ident, None)
+            alone.setdefault(before[ident].key, []).extend(part for part in ident.split(" ") if part not in vanished)
+        looks = [i for i in keys if i not in same and not any(i in several for several in alone.values())]
+        for ident, looked in snapshots.look(self.connection, self.form, looks):
+            if isinstance(looked, snapshots.Seen) and looked.said.alone:
+                more = [part for was in before.values() if was.key == looked.said.uid for part in was.id.split(" ")]
+                alone.setdefault(looked.said.uid, []).extend((ident, *more))
+            else:
+                self._take(ident, looked, keys[ident], before.get(ident), found, vanished)
+        for several in alone.values():
+            vanished |= dict.fromkeys(owner[i].id for i in several if i in owner)
+            self._together(list(dict.fromkeys(several)), found, vanished)
+        return tuple(found.values())
+
+    def _take(
+        self,
+        ident: str,
+        looked: snapshots.Looked,
+        key: str,
+        was: Entry | None,
+        found: dict[str, Entry],
+        vanished: dict[str, None],
+    ) -> None:
+        match looked:
+            case snapshots.Seen():
+                found[ident] = itemwriting.entry(self, ident, looked)
+                self._kept.put(ident, looked.said.revision, looked.data)
+            case snapshots.Odd():
+                found[ident] = itemwriting.odd(self, ident, key, looked, was)
+            case Stale():
+                vanished[ident] = None
+
+    def _together(self, ids: list[str], found: dict[str, Entry], vanished: dict[str, None]) -> None:
+        """Single occurrences of one series, which are one file; their series may be there now, or some of them be gone."""
+        looked = dict(snapshots.look(self.connection, self.form, ids))
+        several = [each for each in looked.values() if isinstance(each, snapshots.Seen) and each.said.alone]
+        for ident, each in looked.items():
+            found.pop(ident, None)
+            if each not in several:
+                vanished.pop(ident, None)
+                self._take(ident, each, "", None, found, vanished)
+        if several:
+            whole, file = snapshots.together(self.form, several)
+            vanished.pop(whole, None)
+            self._take(whole, file, "", None, found, vanished)
 
     def read(self, entries: Sequence[Entry]) -> Iterator[tuple[Entry, Content | Failed]]:
         rest: dict[str, Entry] = {}
@@ -206,6 +248,12 @@ def _changes(page: bulk.Page) -> tuple[dict[str, str], dict[str, None]]:
             keys[ident] = soap.attribute(item, "ItemId", "ChangeKey")
             vanished.pop(ident, None)
     return keys, vanished
+
+
+def _key_of(entry: Entry, part: str) -> str:
+    """The change key that is known of an item; an entry may be several."""
+    keys = dict(zip(entry.id.split(" "), entry.hints.place.split(" "), strict=False))
+    return keys.get(part, "")
 
 
 def _content(data: bytes) -> Content:

@@ -136,7 +136,7 @@ def _update(folder: Folder, some: Mapping[str, tuple[Entry, bytes]]) -> Results:
     written = [one for one in planned if not one.changes.xml]
 
     def operation(batch: Sequence[_Update]) -> bytes:
-        changes = (asking.item_change((one.entry.id, one.seen.change_key), one.changes.xml) for one in batch)
+        changes = (asking.item_change(one.seen.ref, one.changes.xml) for one in batch)
         return asking.update_items(changes, overwrite=False)
 
     first = [one for one in planned if one.changes.xml]
@@ -147,9 +147,10 @@ def _update(folder: Folder, some: Mapping[str, tuple[Entry, bytes]]) -> Results:
             yield one.entry, writing.failed(one.entry, answer, "changed on the server")
     done: dict[str, Entry] = {}
     for one in written:
-        failed = follow(folder, one.entry.id, one.changes)
+        failed = follow(folder, one.seen.ref[0], one.changes)
         if failed is None:
-            done[one.entry.id] = one.entry
+            gone = {each.id for each in one.changes.occurrences if not each.updates}
+            done[" ".join(part for part in one.entry.id.split(" ") if part not in gone)] = one.entry
         else:
             yield one.entry, BadItem(f"{name_of(one.entry)} cannot be changed on the server: {failed}")
     yield from after(folder, done)
@@ -210,17 +211,23 @@ def copy(folder: Folder, entries: Sequence[Entry], into: Folder) -> Results:
 
 
 def _moved(folder: Folder, entries: Sequence[Entry], target: str, collection: int, how: str) -> Results:
-    def operation(some: Sequence[Entry]) -> bytes:
-        return asking.move_items([each.id for each in some], target, operation=how)
+    """MoveItem or CopyItem; a file that several items are goes with all of them."""
+    done: dict[str, list[tuple[str, str]]] = {}
+    failed: dict[str, Failed] = {}
+    items = [(each, part) for each in entries for part in each.id.split(" ")]
 
-    for each, answer in writing.write(folder.connection, entries, operation, repeat=False):
-        ident, key = creating.new_id(answer)
+    def operation(some: Sequence[tuple[Entry, str]]) -> bytes:
+        return asking.move_items([part for _, part in some], target, operation=how)
+
+    for (each, _), answer in writing.write(folder.connection, items, operation, repeat=False):
+        done.setdefault(each.id, []).append(creating.new_id(answer))
         if not answer.ok:
-            yield each, writing.failed(each, answer, "moved" if how == "MoveItem" else "copied")
-        elif not ident:
-            yield each, Stale(f"{name_of(each)} was moved; the server did not say what it is called there")
-        else:
-            yield each, replace(each, id=ident, collection=collection, hints=replace(each.hints, place=key))
+            failed[each.id] = writing.failed(each, answer, "moved" if how == "MoveItem" else "copied")
+        elif not creating.new_id(answer)[0]:
+            failed[each.id] = Stale(f"{name_of(each)} was moved; the server did not say what it is called there")
+    for each in entries:
+        ids, keys = (" ".join(found) for found in zip(*done[each.id], strict=True))
+        yield each, failed.get(each.id) or replace(each, id=ids, collection=collection, hints=replace(each.hints, place=keys))
 
 
 def delete(folder: Folder, entries: Sequence[Entry]) -> Results:
@@ -229,7 +236,11 @@ def delete(folder: Folder, entries: Sequence[Entry]) -> Results:
     for each, failed in others:
         yield each, each if isinstance(failed, _Gone) else failed
     moved: dict[str, Entry] = {}
-    target = asking.folder_id(folder.trash) if folder.trash else asking.distinguished("deleteditems")
+    target = (
+        asking.folder_id(folder.trash)
+        if folder.trash
+        else asking.distinguished("deleteditems", folder.connection.settings.mailbox)
+    )
     for each, result in _moved(folder, current, target, folder.collection, "MoveItem"):
         if isinstance(result, Entry):
             moved[result.id] = each
@@ -253,12 +264,13 @@ class _Gone(Stale):
 
 def _current(folder: Folder, entries: Sequence[Entry]) -> tuple[list[Entry], list[tuple[Entry, Failed]]]:
     """(those that still say what they are expected to say, the others with the reason)"""
-    now = bulk.get_items(folder.connection, [(each.id, 0) for each in entries], "", mime=False)
+    single = [each for each in entries if " " not in each.id]
+    now = bulk.get_items(folder.connection, [(each.id, 0) for each in single], "", mime=False)
     current: list[Entry] = []
     others: list[tuple[Entry, Failed]] = []
-    changed: dict[str, Entry] = {}
+    changed = {each.id: each for each in entries if " " in each.id}
     for position, result in now:
-        each = entries[position]
+        each = single[position]
         if isinstance(result, bulk.Refusal):
             gone = result.code in bulk.GONE
             others.append((each, _Gone(f"{name_of(each)} is no longer there") if gone else result.error(name_of(each))))

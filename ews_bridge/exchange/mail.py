@@ -24,6 +24,7 @@ from lxml import etree
 
 from ews_bridge.exchange import asking
 from ews_bridge.exchange import soap
+from ews_bridge.headers import author
 from ews_bridge.headers import clean
 from ews_bridge.headers import message_id
 from ews_bridge.model import Entry
@@ -55,7 +56,7 @@ _WRITTEN = {Flag.ANSWERED: ("102", "261"), Flag.FORWARDED: ("104", "262")}  # ve
 _FLAGS_NAME = (asking.AKONADI_SET, "Flags")
 _TOKEN_NAME = (asking.TOKEN_SET, "Token")
 
-_LATEST = 4_102_444_800  # 2100-01-01: later is a mistake
+_EARLIEST, _LATEST = -2_208_988_800, 4_102_444_800  # 1900 and 2100: what is outside of them is a mistake
 # Servers send up to nine digits of a second; Python reads six.
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)?")
 
@@ -79,8 +80,15 @@ def entry(element: etree._Element, collection: int) -> Entry:
             size=max(0, number(soap.text(element, "Size"))),
             sent=int(seconds(soap.text(element, "DateTimeSent"))),
             label=clean(soap.text(element, "Subject")),
+            author=_author(element),
         ),
     )
+
+
+def _author(element: etree._Element) -> str:
+    """Of message:From, which some servers list without the address, or with one of their own directory."""
+    found = element.find(f"{{{soap.TYPES}}}From/{{{soap.TYPES}}}Mailbox")
+    return author(soap.text(found, "Name"), soap.text(found, "EmailAddress")) if found is not None else ""
 
 
 def token(element: etree._Element) -> str:
@@ -142,7 +150,7 @@ def seconds(text: str) -> float:
         when = datetime.fromisoformat(found[1] + (found[2] or "Z")).timestamp()
     except (ValueError, OverflowError):
         return 0.0
-    return when if 0 < when < _LATEST else 0.0
+    return when if _EARLIEST < when < _LATEST else 0.0
 
 
 def system_time(when: float) -> str:
@@ -154,15 +162,14 @@ def creation(flags: Flags, token: str, *, sent: float, received: float, categori
     """The properties of a new message, in the order of the schema, as they stand behind its MimeContent. `categories` and `tags`
     are elements: item:Categories, and a property beside ours.
 
-    0x0E07 says read and unsent, and only at creation: without it every new item is a draft. The times
-    are given for what is no draft, because the server would put its own.
+    0x0E07 says read and unsent, and only at creation: without it every new item is a draft. The times are given, because the
+    server would put its own; 0: not known.
     """
     draft = Flag.DRAFT in flags
     state = (8 if draft else 0) | (1 if Flag.SEEN in flags else 0)
     parts = [asking.extended(asking.MESSAGE_FLAGS, str(state))]
-    if not draft:
-        parts += [asking.extended(asking.DELIVERY_TIME, system_time(received))] if received > 0 else []
-        parts += [asking.extended(asking.SUBMIT_TIME, system_time(sent))] if sent > 0 else []
+    parts += [asking.extended(asking.DELIVERY_TIME, system_time(received))] if received else []
+    parts += [asking.extended(asking.SUBMIT_TIME, system_time(sent))] if sent else []
     if Flag.FLAGGED in flags:
         parts.append(asking.extended(asking.FLAG_STATUS, "2"))
     if done := _done(flags, frozenset()):

@@ -1,6 +1,7 @@
 """Items with all that belongs to them, as files: GetItem, then what it names (changed occurrences, attachments), then the codec.
 
-What goes wrong for one item stays with that item.
+What goes wrong for one item stays with that item. Where several items are one file (`model.Said.alone`), its id is theirs with
+spaces between, the one that the file begins with first.
 """
 
 from __future__ import annotations
@@ -42,8 +43,15 @@ class Seen:
     said: Said
 
     @property
+    def ref(self) -> tuple[str, str]:
+        """(id, change key) of the item itself; where the file has several, of the first."""
+        return soap.attribute(self.snapshot.element, "ItemId", "Id"), soap.attribute(self.snapshot.element, "ItemId", "ChangeKey")
+
+    @property
     def change_key(self) -> str:
-        return soap.attribute(self.snapshot.element, "ItemId", "ChangeKey")
+        """That of the item; of several, all, in the order of the ids."""
+        several = self.snapshot.parts if self.said.alone else ()
+        return " ".join(soap.attribute(each, "ItemId", "ChangeKey") for each in (self.snapshot.element, *several))
 
     @property
     def token(self) -> str:
@@ -74,46 +82,64 @@ def look(connection: Connection, form: Form, ids: Sequence[str]) -> Iterator[tup
 
 def _look(connection: Connection, form: Form, ids: Sequence[str]) -> Iterator[tuple[str, Looked]]:
     fields = form.fields() + asking.TOKEN + asking.UNFINISHED
-    got: dict[str, etree._Element] = {}
-    wanted: dict[str, Companions] = {}
-    for ident, result in _items(connection, ids, fields).items():
-        if isinstance(result, bulk.Refusal):
-            error = result.error("the item")
-            yield ident, error if isinstance(error, Stale) else Odd(error)
-            continue
+    got: dict[str, list[etree._Element]] = {}
+    wanted: dict[str, list[Companions]] = {}
+    items = _items(connection, [part for ident in ids for part in ident.split(" ")], fields)
+    for ident in ids:
         try:
-            wanted[ident] = form.companions(result.element)
-            got[ident] = result.element
+            got[ident] = [_element(items[part]) for part in ident.split(" ")]
+            wanted[ident] = [form.companions(element) for element in got[ident]]
+        except Stale as gone:
+            yield ident, gone
         except BadItem as error:
-            yield ident, Odd(error, soap.text(result.element, "Subject"))
-    parts = _items(
-        connection, list(dict.fromkeys(i for each in wanted.values() for i in each.occurrences + each.members)), fields
-    )
-    files = _attachments(connection, [i for each in wanted.values() for i in each.attachments])
-    for ident, element in got.items():
-        yield ident, _seen(form, element, wanted[ident], parts, files)
+            yield ident, Odd(error, soap.text(got[ident][0], "Subject") if ident in got else "")
+    all_of_them = [each for several in wanted.values() for each in several]
+    others = list(dict.fromkeys(i for each in all_of_them for i in each.occurrences + each.members))
+    parts = _items(connection, others, fields)
+    files = _attachments(connection, [i for each in all_of_them for i in each.attachments])
+    for ident, companions in wanted.items():
+        yield ident, _seen(form, got[ident], companions, parts, files)
+
+
+def _element(result: bulk.Got | bulk.Refusal) -> etree._Element:
+    if isinstance(result, bulk.Refusal):
+        raise result.error("the item")
+    return result.element
 
 
 def _seen(
     form: Form,
-    element: etree._Element,
-    wanted: Companions,
+    elements: Sequence[etree._Element],
+    wanted: Sequence[Companions],
     parts: Mapping[str, bulk.Got | bulk.Refusal],
     files: Mapping[str, bytes | bulk.Refusal],
 ) -> Looked:
-    label = soap.text(element, "Subject")
-    for needed in (*(parts[i] for i in wanted.occurrences), *(files[i] for i in wanted.attachments)):
+    first, *rest = elements
+    label = soap.text(first, "Subject")
+    for needed in (i for each in wanted for i in (*map(parts.get, each.occurrences), *map(files.get, each.attachments))):
         if isinstance(needed, bulk.Refusal):
             error = needed.error(label or "the item")
             return error if isinstance(error, Stale) else Odd(error, label)
-    those = [result.element for i in wanted.occurrences + wanted.members if isinstance(result := parts[i], bulk.Got)]
-    contents = {i: content for i in wanted.attachments if isinstance(content := files[i], bytes)}
-    snapshot = Snapshot(element, tuple(those), contents)
+    beside = (result for each in wanted for i in each.occurrences + each.members if isinstance(result := parts[i], bulk.Got))
+    contents = {i: content for each in wanted for i in each.attachments if isinstance(content := files[i], bytes)}
+    return seen(form, Snapshot(first, (*rest, *(result.element for result in beside)), contents))
+
+
+def seen(form: Form, snapshot: Snapshot) -> Seen | Odd:
+    """A snapshot as a file."""
     try:
         data = form.render(snapshot)
         return Seen(snapshot, data, form.read(data))
     except BadItem as error:
-        return Odd(error, label)
+        return Odd(error, soap.text(snapshot.element, "Subject"))
+
+
+def together(form: Form, several: Sequence[Seen]) -> tuple[str, Seen | Odd]:
+    """Single occurrences of one series as one file, and its id: the earliest first."""
+    ordered = sorted((each.snapshot for each in several), key=lambda each: soap.text(each.element, "Start"))
+    files = {ident: data for each in ordered for ident, data in each.files.items()}
+    whole = Snapshot(ordered[0].element, tuple(each.element for each in ordered[1:]), files)
+    return " ".join(soap.attribute(each.element, "ItemId", "Id") for each in ordered), seen(form, whole)
 
 
 def _items(connection: Connection, ids: Sequence[str], fields: str) -> dict[str, bulk.Got | bulk.Refusal]:
