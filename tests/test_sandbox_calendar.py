@@ -652,3 +652,12 @@ def test_an_item_is_found_by_its_global_id_but_not_by_its_uid(client: Client) ->
         + f"<m:ParentFolderIds>{client.id('calendar')}</m:ParentFolderIds>"
     )
     assert codes(client.call("FindItem", inner, Traversal="Shallow")) == ["ErrorUnsupportedPathForQuery"]
+
+
+def test_an_occurrence_that_clocks_skip_lasts_as_long_as_the_others(client: Client) -> None:
+    sunday = WEEKLY.replace("Monday", "Sunday").replace("2026-10-12", "2026-03-22")
+    times = "<t:Start>2026-03-22T02:30:00</t:Start><t:End>2026-03-22T03:00:00</t:End>"
+    series = created(client, times + sunday + BERLIN)
+    shown = get(client, nth(series, 2))
+    assert (shown.findtext(t("Start")), shown.findtext(t("End"))) == ("2026-03-29T01:30:00Z", "2026-03-29T02:00:00Z")
+    assert get(client, nth(series, 3)).findtext(t("Start")) == "2026-04-05T00:30:00Z"

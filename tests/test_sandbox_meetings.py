@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+from email import message_from_bytes
 
 import pytest
 from lxml import etree
 
+from ews_bridge.sandbox import transport
 from ews_bridge.sandbox.markup import m
 from ews_bridge.sandbox.markup import t
 from ews_bridge.sandbox.store import Item
@@ -22,6 +24,7 @@ from .test_sandbox_calendar import change
 from .test_sandbox_calendar import created
 from .test_sandbox_calendar import delete
 from .test_sandbox_calendar import get
+from .test_sandbox_calendar import ics
 from .test_sandbox_calendar import nth
 from .test_sandbox_calendar import one
 from .test_sandbox_calendar import starts
@@ -126,8 +129,15 @@ def test_a_request_is_a_message_with_a_tentative_entry_in_the_calendar(office: O
     ]
     found = request.find(t("AssociatedCalendarItemId"))
     assert found is not None and found.get("Id") == office.entry(office.bob)
-    text = office.bob.mime(item_ids(request)[0])
-    assert b"multipart/alternative" in text and b"method=REQUEST" in text
+    message = message_from_bytes(office.bob.mime(item_ids(request)[0]))
+    parts = {part.get_content_type(): part for part in message.walk()}
+    assert set(parts) == {"multipart/alternative", "text/plain", "text/calendar"}
+    text = bytes(parts["text/calendar"].get_payload(decode=True)).decode()
+    assert parts["text/calendar"].get_param("method") == "REQUEST" and "METHOD:REQUEST" in text
+    assert "ATTENDEE;ROLE=REQ-PARTICIPANT;PARTSTAT=NEEDS-ACTION;RSVP=TRUE;CN=bob" in text.replace("\r\n ", "")
+    # What a server makes of the entry itself lacks the attendees.
+    own = ics(office.alice, one(meeting))
+    assert "ORGANIZER" in own and "ATTENDEE" not in own
     entry = get(office.bob, one(office.entry(office.bob)), ALL + '<t:FieldURI FieldURI="calendar:Organizer"/>')
     assert texts(entry, "Start", "MyResponseType", "LegacyFreeBusyStatus", "AppointmentState") == [
         "2026-12-01T09:00:00Z",
@@ -393,3 +403,42 @@ def test_attendees_can_be_appended(office: Office) -> None:
     assert codes(change(office.alice, one(meeting), update)) == ["NoError"]
     shown = get(office.alice, one(meeting), '<t:FieldURI FieldURI="calendar:RequiredAttendees"/>')
     assert [one.text for one in shown.iter(t("ResponseType"))] == ["Accept", "Unknown"]
+
+
+def test_a_request_that_arrives_late_changes_nothing(office: Office) -> None:
+    meeting = office.meeting()
+    (first,) = office.messages(office.bob)
+    late = first.mime
+    change(office.alice, one(meeting), calendar("End", "2026-12-01T12:00:00Z"), send="SendOnlyToAll")
+    transport.deliver(office.bob.mailbox, late)
+    assert get(office.bob, one(office.entry(office.bob)), ALL).findtext(t("End")) == "2026-12-01T12:00:00Z"
+    assert office.message(office.bob).findtext(t("IsOutOfDate")) == "true"
+
+
+def test_an_occurrence_that_was_declined_is_there_again_when_it_is_moved(office: Office) -> None:
+    series = office.meeting(recurrence=WEEKLY.replace("2026-10-12", "2026-12-07"))
+    office.respond("AcceptItem")
+    mine = office.entry(office.bob)
+    (third,) = item_ids(get(office.bob, nth(mine, 3), ALL))
+    assert codes(office.answer("DeclineItem", third, inner="{ref}")) == ["NoError"]
+    theirs = get(office.alice, nth(series, 3), '<t:FieldURI FieldURI="calendar:RequiredAttendees"/>')
+    assert theirs.findtext(f".//{t('ResponseType')}") == "Decline"
+    span = ("2026-12-20T00:00:00Z", "2026-12-24T00:00:00Z")
+    assert view(office.bob, *span) == []
+    moved = (calendar("Start", "2026-12-22T09:00:00Z"), calendar("End", "2026-12-22T10:00:00Z"))
+    assert codes(change(office.alice, nth(series, 3), *moved, send="SendOnlyToAll")) == ["NoError"]
+    assert starts(view(office.bob, *span)) == ["2026-12-22T09:00:00Z"]
+    assert get(office.bob, nth(mine, 3), ALL).findtext(t("MyResponseType")) == "NoResponseReceived"
+
+
+def test_what_the_series_says_anew_goes_to_its_exceptions_too(office: Office) -> None:
+    series = office.meeting(recurrence=WEEKLY.replace("2026-10-12", "2026-12-07"))
+    change(office.alice, nth(series, 2), calendar("Location", "Cellar"), send="SendOnlyToAll")
+    delete(office.alice, nth(series, 3))
+    subject = set_field("item:Subject", "<t:Subject>Big clock</t:Subject>", "CalendarItem")
+    assert codes(change(office.alice, one(series), subject, send="SendOnlyToAll")) == ["NoError"]
+    mine = office.entry(office.bob)
+    names = ALL + '<t:FieldURI FieldURI="item:Subject"/>'
+    assert texts(get(office.bob, nth(mine, 2), names), "Subject", "Location") == ["Big clock", "Cellar"]
+    assert texts(get(office.bob, nth(mine, 1), names), "Subject", "Location") == ["Big clock", "Attic"]
+    assert len(list(get(office.bob, one(mine)).iter(t("DeletedOccurrence")))) == 1

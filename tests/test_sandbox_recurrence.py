@@ -23,11 +23,19 @@ from ews_bridge.sandbox.recurrence import Recurrence
 from ews_bridge.sandbox.timezones import all_zones
 from ews_bridge.sandbox.timezones import named
 
+from .sandbox_calls import Client
 from .sandbox_calls import codes
 from .sandbox_calls import new_client
+from .sandbox_calls import set_field
+from .test_sandbox_calendar import calendar
+from .test_sandbox_calendar import change
 from .test_sandbox_calendar import create
 from .test_sandbox_calendar import created
+from .test_sandbox_calendar import delete
 from .test_sandbox_calendar import get
+from .test_sandbox_calendar import ics
+from .test_sandbox_calendar import mime
+from .test_sandbox_calendar import nth
 from .test_sandbox_calendar import one
 from .test_sandbox_calendar import starts
 from .test_sandbox_calendar import view
@@ -260,3 +268,66 @@ def test_every_zone_is_told_by_its_definition_again() -> None:
         parent[1].set("TimeZoneName", "unknown")
         again = timezones.read_meeting_zone(parent[1])
         assert (again.eras[-1].standard, again.eras[-1].summer) == (zone.eras[-1].standard, zone.eras[-1].summer), zone.id
+
+
+# -- a series and what is done to it
+
+
+@settings(max_examples=40)
+@given(
+    st.sampled_from([(kind, values) for kind, values, _ in PATTERNS]),
+    st.sampled_from(list(ZONES)),
+    st.lists(st.tuples(st.sampled_from(["move", "rename", "delete"]), st.integers(1, 30)), max_size=12),
+)
+def test_a_series_made_from_its_own_mime_happens_at_the_same_times(
+    pattern: tuple[str, dict[str, object]], zone: str, edits: list[tuple[str, int]]
+) -> None:
+    client = new_client()
+    series = created(
+        client,
+        "<t:Subject>x</t:Subject><t:Start>2020-01-05T02:30:00</t:Start><t:End>2020-01-05T03:00:00</t:End>"
+        f'{element(*pattern, "Numbered")}<t:StartTimeZone Id="{zone}"/><t:EndTimeZone Id="{zone}"/>',
+    )
+    gone: set[int] = set()
+    for edit, index in edits:
+        before = client.call("GetItem", request_of(nth(series, index)))
+        assert codes(before) == ["ErrorCalendarOccurrenceIsDeletedFromRecurrence" if index in gone else "NoError"]
+        if index in gone:
+            continue
+        if edit == "delete":
+            assert codes(delete(client, nth(series, index))) == ["NoError"]
+            gone.add(index)
+        elif edit == "rename":
+            subject = set_field("item:Subject", f"<t:Subject>{index}</t:Subject>", "CalendarItem")
+            assert codes(change(client, nth(series, index), subject)) == ["NoError"]
+        else:
+            start = dt.datetime.fromisoformat(before.findtext(".//{*}Start") or "") + dt.timedelta(minutes=7)
+            end = start + dt.timedelta(minutes=5)
+            updates = (calendar("Start", start.isoformat()), calendar("End", end.isoformat()))
+            assert codes(change(client, nth(series, index), *updates)) == ["NoError"]
+    shown = get(client, one(series), "", "AllProperties")
+    assert len(list(shown.iter("{*}DeletedOccurrence"))) == len(gone)
+    text = ics(client, one(series))
+    if len(gone) < 30:
+        times = times_in(client)
+        assert len(times) == 30 - len(gone)
+        client.mailbox.remove(next(iter(client.mailbox.folder("calendar").items.values())))
+        created(client, mime(text))
+        assert times_in(client) == times
+
+
+def request_of(target: str) -> str:
+    added = '<t:AdditionalProperties><t:FieldURI FieldURI="calendar:Start"/></t:AdditionalProperties>'
+    return f"<m:ItemShape><t:BaseShape>IdOnly</t:BaseShape>{added}</m:ItemShape><m:ItemIds>{target}</m:ItemIds>"
+
+
+def times_in(client: Client) -> list[tuple[str, str | None]]:
+    """Begin and subject of all there is in the calendar, over as many years as thirty occurrences may take."""
+    found = []
+    for year in range(2020, 2060, 2):
+        span = (f"{year}-01-01T00:00:00Z", f"{year + 2}-01-01T00:00:00Z")
+        for shown in view(client, *span, '<t:FieldURI FieldURI="item:Subject"/>'):
+            start = shown.findtext("{*}Start") or ""
+            if int(start[:4]) >= year:
+                found.append((start, shown.findtext("{*}Subject")))
+    return found

@@ -142,11 +142,15 @@ def item_type(item: Item) -> str:
 
 
 def times(series: Item, day: dt.date) -> tuple[int, int]:
-    """Begin and end of the occurrence of a day, as the pattern has it: by the clock on the wall."""
+    """Begin and end of the occurrence of a day, as the pattern has it: by the clock on the wall of the first occurrence.
+
+    Where clocks skip the begin and not the end, it lasts as long as the first one does.
+    """
     where = zone(series)
     begin, end = where.local(moment(series, START)), where.local(moment(series, END))
     local = dt.datetime.combine(day, begin.time())
-    return where.moment(local), where.moment(local + (end - begin))
+    start, stop = where.moment(local), where.moment(local + (end - begin))
+    return start, stop if stop >= start else start + int((end - begin).total_seconds())
 
 
 def original_start(shown: Item) -> int:

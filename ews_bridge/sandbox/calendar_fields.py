@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from functools import lru_cache
 
 from . import appointments
 from . import attendees
@@ -33,6 +34,7 @@ from .markup import text_of
 from .parts import Assign
 from .parts import Look
 from .parts import Show
+from .store import Folder
 from .store import Item
 from .timezones import Zone
 
@@ -98,18 +100,34 @@ def _wall_clock(name: PropertyName, zone_name: str) -> Callable[[Item], str]:
     return text
 
 
+def _span(item: Item) -> tuple[int, int]:
+    return appointments.moment(item, appointments.START), appointments.moment(item, appointments.END)
+
+
+@lru_cache(maxsize=4)
+def _entries(folder: Folder, change: int) -> tuple[list[tuple[int, int, int]], list[Item]]:
+    """What a calendar holds as of a change to the world: (begin, end, key) of single items, and the series."""
+    items = [item for item in folder.items.values() if item.kind == "CalendarItem"]
+    single = [item for item in items if appointments.recurrence(item) is None]
+    return [(*_span(one), one.key) for one in single], [item for item in items if appointments.recurrence(item) is not None]
+
+
 def _count(*, adjacent: bool) -> Callable[[Item], str]:
     """How many others in the same calendar are at the same time, or right before or after."""
 
     def text(item: Item) -> str:
-        begin, end = appointments.moment(item, appointments.START), appointments.moment(item, appointments.END)
-        found = 0
-        for other in list(item.folder.items.values()) if item.folder is not None else []:
-            if other.key != item.key and other.kind == "CalendarItem":
-                for one in occurrences.within(other, begin, end + 1):
-                    start, stop = appointments.moment(one, appointments.START), appointments.moment(one, appointments.END)
-                    found += (stop == begin or start == end) if adjacent else (start < end and stop > begin)
-        return str(found)
+        if item.folder is None:
+            return "0"
+        begin, end = _span(item)
+        spans, series = _entries(item.folder, item.mailbox.world.change)
+        others = [(start, stop) for start, stop, key in spans if key != item.key]
+        for one in series:
+            if one.key != item.key:
+                shown = occurrences.within(one, begin, end + 1)
+                others += [_span(each) for each in shown]
+        if adjacent:
+            return str(sum(stop == begin or start == end for start, stop in others))
+        return str(sum(start < end and stop > begin for start, stop in others))
 
     return text
 

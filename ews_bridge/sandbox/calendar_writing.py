@@ -1,7 +1,7 @@
 """A calendar item as iCalendar, in the manner of Exchange (MS-OXCICAL): for MimeContent, and for the messages of meetings.
 
 Windows names for time zones, X-MICROSOFT-CDO-* beside what the standard has, all-day as midnight to midnight; the body only
-as plain text, no LAST-MODIFIED, no CREATED, no categories of its own making.
+as plain text, no LAST-MODIFIED, no CREATED. MimeContent lacks the attendees, too: DavMail always adds them from properties.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from .timezones import EPOCH
 from .timezones import Change
 from .timezones import Zone
 
+PUBLISH = "PUBLISH"
 PRODUCT = "Microsoft Exchange Server 2010"
 LANGUAGE = {"LANGUAGE": "en-US"}
 CLASSES = ("PUBLIC", "PERSONAL", "PRIVATE", "CONFIDENTIAL")
@@ -36,14 +37,15 @@ PARTSTATS = {"Accept": "ACCEPTED", "Tentative": "TENTATIVE", "Decline": "DECLINE
 
 def publish(item: Item) -> bytes:
     """The item's MimeContent: an iCalendar text, with the exceptions of a series as further events."""
-    return calendar(item, "PUBLISH")
+    return calendar(item, PUBLISH)
 
 
 def calendar(item: Item, method: str) -> bytes:
-    """The item as a message of a meeting."""
-    events = [event(item)]
-    if item.master is None:
-        events += [event(one) for one in occurrences.exceptions(item)]
+    """The item as iCalendar with this method."""
+    events = [event(one) for one in (item, *(occurrences.exceptions(item) if item.master is None else ()))]
+    if method == PUBLISH:
+        for one in events:
+            one.lines = [line for line in one.lines if line.name != "ATTENDEE"]
     where = {zone.id: zone for zone in (appointments.zone(item), _end_zone(item))}
     return whole(method, [*(timezone(zone) for zone in where.values()), *events])
 

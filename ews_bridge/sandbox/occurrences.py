@@ -97,9 +97,12 @@ def within(item: Item, begin: int, end: int) -> list[Item]:
     found = recurrence(item)
     if found is None:
         return [item] if _touches(item, begin, end) else []
-    # A day more, for zones far from Greenwich; moved occurrences are asked about one by one.
+    # A day more on either side, for zones far from Greenwich; moved occurrences are asked about one by one.
     last = (timezones.EPOCH + dt.timedelta(seconds=end, days=1)).date()
-    fixed = [day for day in found.until(last) if day.toordinal() not in item.deleted | item.exceptions.keys()]
+    lasting = moment(item, END) - moment(item, START)
+    first = (timezones.EPOCH + dt.timedelta(seconds=begin - lasting, days=-1)).date()
+    kept = item.deleted | item.exceptions.keys()
+    fixed = [day for day in found.between(first, last) if day.toordinal() not in kept]
     near = [day for day in fixed if _overlap(*times(item, day), begin, end)]
     shown = [occurrence(item, day) for day in near] + [one for one in exceptions(item) if _touches(one, begin, end)]
     return sorted(shown, key=lambda one: moment(one, START))

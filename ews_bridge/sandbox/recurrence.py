@@ -5,10 +5,12 @@ A day of the month that a month does not have means the last day of it. Nothing 
 
 from __future__ import annotations
 
+import bisect
 import datetime as dt
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 
 from lxml import etree
@@ -71,10 +73,19 @@ class Recurrence:
 
     def until(self, last: dt.date) -> Iterator[dt.date]:
         """The days up to and including `last`."""
+        return self.between(self.start, last)
+
+    def between(self, first: dt.date, last: dt.date) -> Iterator[dt.date]:
+        """The days from `first` to `last`, both included."""
+        if self.count is not None:
+            known = _counted(self)
+            yield from known[bisect.bisect_left(known, first) : bisect.bisect_right(known, last)]
+            return
         for day in self.days():
             if day > last:
                 return
-            yield day
+            if day >= first:
+                yield day
 
     def nth(self, index: int) -> dt.date | None:
         """The day of an index, which counts from 1."""
@@ -90,6 +101,12 @@ class Recurrence:
             return None
         found = deque(self.days(), maxlen=1)
         return found[0] if found else None
+
+
+@lru_cache(maxsize=4096)
+def _counted(recurrence: Recurrence) -> tuple[dt.date, ...]:
+    """The days of a recurrence that ends by their number, of which there are few."""
+    return tuple(recurrence.days())
 
 
 def _daily(pattern: Pattern, start: dt.date) -> Iterator[dt.date]:

@@ -24,10 +24,12 @@ from ews_bridge.sandbox import properties
 from ews_bridge.sandbox.store import Item
 from tests.compat.test_davmail import JAR
 from tests.compat.test_davmail import davmail
+from tests.sandbox_calls import Client
 from tests.sandbox_server import ALICE
 from tests.sandbox_server import BOB
 from tests.sandbox_server import Running
 from tests.sandbox_server import running
+from tests.test_sandbox_calendar import created
 
 pytestmark = [
     pytest.mark.compat,
@@ -144,9 +146,10 @@ def opened(folder: Path) -> Iterator[Calendar]:
 
 @pytest.fixture
 def calendar(gateway: Calendar) -> Calendar:
-    """The calendar without anything in it."""
-    for item in gateway.items:
-        gateway.server.alice.remove(item)
+    """The calendar without anything in it; nor has Bob heard of what was there before."""
+    for mailbox in gateway.server.world.users.values():
+        for item in list(mailbox.items.values()):
+            mailbox.remove(item)
     gateway.server.reset()
     return gateway
 
@@ -202,3 +205,45 @@ def test_a_meeting_made_over_caldav_invites(calendar: Calendar) -> None:
     calendar.delete("meeting@example.org.ics")
     assert appointments.state(entry) & appointments.IS_CANCELLED
     assert calendar.server.stats()["sent"] == 2
+
+
+FREE_BUSY = """BEGIN:VCALENDAR
+VERSION:2.0
+METHOD:REQUEST
+BEGIN:VFREEBUSY
+UID:fb@example.org
+DTSTAMP:20260101T000000Z
+DTSTART:20260901T060000Z
+DTEND:20260901T160000Z
+ORGANIZER:mailto:alice@example.test
+ATTENDEE:mailto:bob@example.test
+END:VFREEBUSY
+END:VCALENDAR
+""".replace("\n", "\r\n")
+
+
+def test_when_others_are_busy_is_seen_over_caldav(calendar: Calendar) -> None:
+    calendar.put("meeting@example.org.ics", MEETING)
+    outbox = calendar.url.replace("/calendar/", "/outbox/")
+    answer = calendar.session.post(outbox, data=FREE_BUSY.encode(), headers={"Content-Type": "text/calendar"}, timeout=60)
+    assert answer.status_code == 200 and "FREEBUSY;FBTYPE=BUSY-TENTATIVE:20260901T100000Z/20260901T110000Z" in answer.text
+
+
+def test_an_answer_given_over_caldav_reaches_the_organizer(calendar: Calendar) -> None:
+    # Bob invites; Alice, whose calendar it is here, answers by changing her PARTSTAT.
+    bob = Client(calendar.server.world.users[BOB[0]])
+    mailbox = f"<t:Mailbox><t:EmailAddress>{ALICE[0]}</t:EmailAddress></t:Mailbox>"
+    created(
+        bob,
+        "<t:Subject>Tide</t:Subject><t:Start>2026-09-01T10:00:00Z</t:Start><t:End>2026-09-01T11:00:00Z</t:End>"
+        f"<t:RequiredAttendees><t:Attendee>{mailbox}</t:Attendee></t:RequiredAttendees>",
+        "SendOnlyToAll",
+    )
+    (item,) = calendar.items
+    (name,) = calendar.names()
+    (event,) = calendar.get(name)
+    event["ATTENDEE"].params["PARTSTAT"] = "ACCEPTED"
+    calendar.put(name, event.to_ical().decode().strip().replace("\r\n", "\n"))
+    (entry,) = bob.mailbox.folder("calendar").items.values()
+    assert [one.response for one in attendees.everybody(entry)] == ["Accept"]
+    assert appointments.uid(item) == appointments.uid(entry)
