@@ -51,12 +51,13 @@ Import order, enforced by tests/test_architecture.py; each library has one home 
        tags  labels  tagconfig                        what tags are called, how a file has them, what is wanted of them
        sendargs  aliases  envelope                    sending: what was asked, who gets it
     2  state  differences  pairing  tables            SQLite
-       maildir  maildir_index  mailtree  vdir  vdirtree  marker  trash  disk  headers  lock      the local side
+       maildir  maildir_index  mailtree  vdir  vdirtree  marker  trash  disk  lock      the local side
+       headers  meaning                               what tells one mail from another
        maildir_tags  notmuch                          where its tags are
        outbox                                         messages on their way out
        exchange/                                      the server's side: requests, lxml
     3  batch  apply  converge  folders                steps and rounds, over stores of any kind
-    4  signin  binding  delivery  tagsync  kinds  onekind  sync  overview  tagedit         one account, kind by kind
+    4  signin  binding  limits  delivery  tagsync  kinds  onekind  sync  overview  tagedit         one account, kind by kind
     5  cli/                                           click; the error boundary
        sendmail                                       ews-send, which cannot wait for click
     -  sandbox/                                       an Exchange in memory; imports nothing of ours

@@ -9,6 +9,7 @@ Must never do: settle what a store did not say it did; repeat a creation whose o
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from ews_bridge.batch import EDITED
 from ews_bridge.batch import Aside
 from ews_bridge.batch import Batch
 from ews_bridge.batch import Outcome
+from ews_bridge.batch import Same
 from ews_bridge.batch import Stores
 from ews_bridge.batch import link_of
 from ews_bridge.batch import perform
@@ -59,7 +61,9 @@ IN_FLIGHT_BYTES = 24_000_000
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What applying needs beside the steps. `aside` keeps a content in the conflicts directory and says where."""
+    """What applying needs beside the steps. `aside` keeps a content in the conflicts directory and says where; `same` tells
+    whether two contents are a conflict at all.
+    """
 
     state: State
     stores: Stores
@@ -69,6 +73,7 @@ class Tools:
     aside: Aside
     now: Callable[[], int]
     advance: Callable[[int, int], None]
+    same: Same = operator.eq
 
 
 def recover(state: State, stores: Stores) -> int:
@@ -118,7 +123,7 @@ def apply(pages: Iterable[Sequence[Step]], tools: Tools, report: Report) -> set[
         if error:
             break
         batch = _begin(batch, tools)
-        running[tools.workers.submit(perform, batch, tools.stores, tools.aside)] = batch
+        running[tools.workers.submit(perform, batch, tools.stores, tools.aside, tools.same)] = batch
     while running:
         error = _drain(running, tools, report, again) or error
     if error:

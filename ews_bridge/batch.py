@@ -54,6 +54,9 @@ Stores = Mapping[tuple[Side, int], Store]
 #: Keeps the content of a row aside, durably, and says where.
 Aside = Callable[[Row, Content], str]
 
+#: Whether two contents, one of each side, say the same.
+Same = Callable[[bytes, bytes], bool]
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -74,7 +77,7 @@ class Outcome:
     kept: dict[int, str] = field(default_factory=dict)  # conflicts: row number → where the local version is
 
 
-def perform(batch: Batch, stores: Stores, aside: Aside) -> Outcome:
+def perform(batch: Batch, stores: Stores, aside: Aside, same: Same) -> Outcome:
     """In a worker: the store calls of one batch, nothing else."""
     outcome = Outcome()
 
@@ -82,7 +85,7 @@ def perform(batch: Batch, stores: Stores, aside: Aside) -> Outcome:
         return outcome.kept.setdefault(row.number, aside(row, content))
 
     try:
-        for step, result in _results(batch, stores, keep):
+        for step, result in _results(batch, stores, keep, same):
             if isinstance(result, Stale | BadItem):
                 outcome.failed.append((step, result))
             else:
@@ -92,7 +95,7 @@ def perform(batch: Batch, stores: Stores, aside: Aside) -> Outcome:
     return outcome
 
 
-def _results(batch: Batch, stores: Stores, aside: Aside) -> Iterator[tuple[Step, Row | Failed]]:
+def _results(batch: Batch, stores: Stores, aside: Aside, same: Same) -> Iterator[tuple[Step, Row | Failed]]:
     """For each step of the batch, the row as it is after it, or why not."""
     match batch.steps[0]:
         case Settle():
@@ -103,7 +106,7 @@ def _results(batch: Batch, stores: Stores, aside: Aside) -> Iterator[tuple[Step,
             yield from _copied(batch, stores, to)
         case Conflict():
             for step in batch.steps:
-                yield step, _set_aside(step, stores, aside)
+                yield step, _set_aside(step, stores, aside, same)
         case Create(to=to, source=source) | Update(to=to, source=source):
             yield from _carry(batch, stores[to.other, source.collection], stores[to, _into(batch.steps[0])])
         case Mark(to=to, target=target):
@@ -265,21 +268,29 @@ def _same_bytes(stores: Stores, *places: tuple[Side, Entry]) -> bool:
     return len(digests) == 1
 
 
-def _set_aside(step: Step, stores: Stores, aside: Aside) -> Row | Failed:
+def _set_aside(step: Step, stores: Stores, aside: Aside, same: Same) -> Row | Failed:
     """Keep the local content, then let the server's version count as the only edit: the next round brings it down.
 
-    Two that have no base are compared first: a state may be lost, and nobody edited anything.
+    The two are compared first. Where there is no base a state may be lost, and nobody edited anything; where there is one, the
+    server may have our own edit, and only its answer was lost.
     """
     assert isinstance(step, Conflict)
-    if step.row.link is None and _same_bytes(stores, (Side.LOCAL, step.local), (Side.REMOTE, step.remote)):
-        return replace(step.row, link=with_tags(base_of(step.local, step.remote, step.local.flags & step.remote.flags), None))
     flags = step.row.link.flags if step.row.link else step.local.flags & step.remote.flags
-    for _, content in stores[Side.LOCAL, step.local.collection].read([step.local]):
-        if not isinstance(content, Content):
-            return content
-        aside(step.row, content)
+    mine, theirs = _whole(stores, Side.LOCAL, step.local), _whole(stores, Side.REMOTE, step.remote)
+    if isinstance(mine, Stale | BadItem):
+        return mine
+    if isinstance(theirs, bytes) and same(mine, theirs):
+        return replace(step.row, link=with_tags(base_of(step.local, step.remote, flags), step.row.link))
+    aside(step.row, Content(lambda: iter([mine])))
     base = base_of(step.local, replace(step.remote, revision=EDITED), flags)
     return replace(step.row, link=with_tags(base, step.row.link))
+
+
+def _whole(stores: Stores, side: Side, entry: Entry) -> bytes | Failed:
+    found: bytes | Failed = Stale("it is no longer there")
+    for _, content in stores[side, entry.collection].read([entry]):  # to be consumed before the listing goes on
+        found = b"".join(content.pieces()) if isinstance(content, Content) else content
+    return found
 
 
 def _agreed(row: Row) -> Row:

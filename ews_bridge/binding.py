@@ -34,7 +34,7 @@ class Root:
 
 
 #: By what the items of a kind are recognised when there is no state.
-_MATCHED = {"mail": "messages are matched by Message-ID and Date"}
+_MATCHED = {"mail": "messages are matched by Message-ID, Date and From"}
 
 
 def check(state: State, account: Account, root: Root, *, refill: bool, write: bool) -> Bound:
@@ -44,7 +44,7 @@ def check(state: State, account: Account, root: Root, *, refill: bool, write: bo
     generation that each writing run raises: a root that vanished, another file system in its place, a swapped tree
     or a restored backup is not taken for deletions.
     """
-    facts = {"mailbox": account.email.lower(), "path": str(root.path), "layout": root.layout}
+    facts = {"mailbox": account.address.lower(), "path": str(root.path), "layout": root.layout}
     known = {name: state.get(name) for name in facts}
     identity = state.get("identity") or secrets.token_hex(8)
     marker = markers.read_marker(str(root.path))

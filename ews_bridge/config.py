@@ -87,7 +87,10 @@ class SendSection:
 
 @dataclass(frozen=True)
 class Account:
-    """`[accounts.NAME]`. `timeout` in seconds; `ca_file` None: the system's authorities; `proxy` "": as the environment says."""
+    """`[accounts.NAME]`. `timeout` in seconds; `ca_file` None: the system's authorities; `proxy` "": as the environment says.
+
+    `mailbox`: the address of a shared mailbox that is synced, and sent from, with the rights of who signs in.
+    """
 
     name: str
     email: str
@@ -101,12 +104,18 @@ class Account:
     proxy: str = field(default="", repr=False)  # may carry a password
     timeout: float = 60.0
     connections: int = 4
+    mailbox: str = ""
     mail: MailSection | None = None
     calendar: ItemsSection | None = None
     contacts: ItemsSection | None = None
     tasks: ItemsSection | None = None
     tags: TagsSection | None = None
     send: SendSection = SendSection()
+
+    @property
+    def address(self) -> str:
+        """Whose mailbox this is, and in whose name it sends."""
+        return self.mailbox or self.email
 
     def section(self, kind: str) -> Section | None:
         """The section of one of KINDS."""
@@ -232,9 +241,10 @@ def _account(source: Source, name: str, data: object) -> Account:
     table = Table(source, ("accounts", name), data, ACCOUNT_KEYS)
     if not _ACCOUNT_NAME.fullmatch(name):
         source.refuse(table.path, "a name is made of letters, digits, '.', '_' and '-', and begins with a letter or digit")
-    email = table.text("email")
-    if not re.fullmatch(r"[^@\s]+@[^@\s]+", email):
-        table.refuse("email", f"{email!r} is not a mail address")
+    email, mailbox = table.text("email"), table.text("mailbox", "")
+    for key, address in (("email", email), ("mailbox", mailbox)):
+        if address and not re.fullmatch(r"[^@\s]+@[^@\s]+", address):
+            table.refuse(key, f"{address!r} is not a mail address")
     auth = table.choice("auth", AUTHS, Account.auth)
     return Account(
         name=name,
@@ -249,6 +259,7 @@ def _account(source: Source, name: str, data: object) -> Account:
         proxy=_proxy(table),
         timeout=table.number("timeout", Account.timeout, 1, 3600),
         connections=table.integer("connections", Account.connections, 1, 16),
+        mailbox="" if mailbox.lower() == email.lower() else mailbox,
         mail=_mail(source, (*table.path, "mail"), table.data.get("mail")),
         calendar=itemsconfig.read(source, (*table.path, "calendar"), table.data.get("calendar")),
         contacts=itemsconfig.read(source, (*table.path, "contacts"), table.data.get("contacts")),

@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from dataclasses import field
 
+from ews_bridge import addresses
 from ews_bridge import signin
 from ews_bridge.config import Account
 from ews_bridge.envelope import Envelope
@@ -136,7 +137,7 @@ def _again(claim: Claim, connection: Connection, draft: sending.Held | None) -> 
 def _give(claim: Claim, connection: Connection, draft: sending.Held | None) -> Kept | None:
     """Give a letter in the state `sending` to the server, or have the draft sent that it made of it. None when it has left."""
     letter = claim.letter
-    wanted = sending.Wanted(claim.pieces, letter.token, letter.to, letter.cc, letter.bcc, letter.exact)
+    wanted = sending.Wanted(claim.pieces, letter.token, letter.to, letter.cc, letter.bcc, letter.exact, _home(connection, letter))
     try:
         if draft is None:
             sending.send(connection, wanted)
@@ -150,6 +151,12 @@ def _give(claim: Claim, connection: Connection, draft: sending.Held | None) -> K
     with contextlib.suppress(DiskError):
         claim.gone()
     return None
+
+
+def _home(connection: Connection, letter: Letter) -> str:
+    """Whose Sent Items get the copy: the shared mailbox's that the account is for, but of what its user sends as themselves."""
+    sender = next((addresses.key(box.address) for box in addresses.parse(letter.sender).mailboxes), "")
+    return "" if sender == addresses.key(connection.settings.email) else connection.settings.mailbox
 
 
 def _arrived(connection: Connection, token: str) -> bool:

@@ -116,8 +116,9 @@ def converge(job: Job, report: Report) -> list[Failure]:
     failures: list[Failure] = []
     for _ in range(ROUNDS):
         steps = sorted((step for step in job.plan() if not isinstance(step, Delete)), key=_depth)
+        renamed = _renamed(job.state)
         told = Report()
-        taken = [step for step in steps if job.take(job.state, job.trees, step, told)]
+        taken = [step for step in steps if job.take(job.state, job.trees, _below(renamed, step), told)]
         report.reverted += [str(step) for step in taken if step.row.number in job.fixed and _undoes(step)]
         done = len(taken)
         report.done = dict(Counter(report.done) + Counter(told.done))
@@ -125,6 +126,30 @@ def converge(job: Job, report: Report) -> list[Failure]:
         if not done:
             break
     return failures
+
+
+def _renamed(state: State) -> dict[str, str]:
+    """Path on disk → path on the server, where the latter is the news."""
+    both = [(row.link, row.local, row.remote) for row in state.folders() if row.local and row.remote]
+    return {local.key: remote.key for link, local, remote in both if remote.key not in (local.key, link and link.remote.key)}
+
+
+def _below(renamed: Mapping[str, str], step: Step) -> Step:
+    """What is new in a directory that gets the name that its folder has on the server is made in that folder."""
+    if not (isinstance(step, Create) and step.to is Side.REMOTE):
+        return step
+    above = step.source.key
+    while "/" in above:
+        above = above.rpartition("/")[0]
+        if above in renamed:
+            return replace(step, source=replace(step.source, key=renamed[above] + step.source.key.removeprefix(above)))
+    return step
+
+
+def taken_for(state: State) -> list[tuple[str, str]]:
+    """Folders that were on disk before the first run and are the server's under another name: (path on disk, path there)."""
+    rows = ((row.local.key, row.remote.key) for row in state.folders() if row.link is None and row.local and row.remote)
+    return [(here, there) for here, there in rows if here.casefold() != there.casefold()]
 
 
 def _undoes(step: Step) -> bool:
@@ -207,7 +232,10 @@ def _taken(trees: Trees, step: Step) -> Row:
         case Forget(row=row):
             return Row(row.number, None, None, None)
         case Create(row=row, to=to, source=source):
-            return _linked(row, to, trees[to].create(source.key), source)
+            made, other = trees[to].create(source.key), row[to.other] or source
+            if other.key != source.key:  # made elsewhere (`_below`): the directory follows it in the next round
+                return Row(row.number, base_of(other, replace(made, key=other.key), frozenset()), other, made)
+            return _linked(row, to, made, other)
         case Move(row=row, to=to, target=target, like=like):
             return _moved(trees, row, to, target, like)
         case Delete(row=row, to=to, target=target):

@@ -25,16 +25,21 @@ _END = re.compile(rb"\r?\n\r?\n")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 _ID = re.compile(r"<([^<>]*)>")
 _COMMENT = re.compile(r"\((?:[^()\\]|\\.)*\)")
+_MAILBOX = re.compile(r"(.*)<([^<>\s]+@[^<>\s]+)>\s*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """`message_id` as in Entry.key, `sent` in seconds since the epoch, 0: unknown; `subject` and `sender` are for people."""
+    """`message_id` as in Entry.key, `sent` in seconds since the epoch, 0: unknown; `subject` and `sender` are for people.
+
+    `author` is the From once more, as `author_likeness` compares it.
+    """
 
     message_id: str = ""
     sent: int = 0
     subject: str = ""
     sender: str = ""
+    author: str = ""
 
 
 def read_head(descriptor: int) -> bytes:
@@ -59,7 +64,35 @@ def parse_head(head: bytes) -> Head:
         _seconds(fields.get(b"date", "")),
         clean(decoded(fields.get(b"subject", ""))),
         clean(decoded(fields.get(b"from", ""))),
+        author_of(fields.get(b"from", "")),
     )
+
+
+def author_of(value: str) -> str:
+    """A From in the form in which two are compared: "address name" in small letters; either may be missing."""
+    found = _MAILBOX.fullmatch(value)
+    if found:
+        return author(clean(decoded(found[1])).strip("\"' "), found[2])
+    bare = value.strip()
+    return author("", bare) if "@" in bare and " " not in bare else author(clean(decoded(bare)), "")
+
+
+def author(name: str, address: str) -> str:
+    """The same of a name and an address apart; what is no mail address (a directory's name of somebody) counts as none."""
+    known = address if "@" in address and "/" not in address.partition("@")[0][:1] else ""
+    return f"{known} {clean(name)}".casefold().rstrip()
+
+
+def author_likeness(one: str, other: str) -> int:
+    """2: the same author. 1: nothing says that they are two. 0: two.
+
+    Who has another address but the same name is the same: addresses change, and servers show the one of today. A mailing list
+    that puts its own address into From changes the name, too.
+    """
+    (address, _, name), (address_, _, name_) = one.partition(" "), other.partition(" ")
+    if (address and address == address_) or (name and name == name_):
+        return 2
+    return 0 if address and address_ else 1
 
 
 def received(data: bytes) -> int:

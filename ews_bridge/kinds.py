@@ -17,6 +17,7 @@ from ews_bridge.binding import Root
 from ews_bridge.config import Account
 from ews_bridge.config import MailSection
 from ews_bridge.config import Section
+from ews_bridge.errors import BadItem
 from ews_bridge.errors import ConfigError
 from ews_bridge.errors import Stale
 from ews_bridge.exchange.form import Form
@@ -24,6 +25,7 @@ from ews_bridge.exchange.session import Connection
 from ews_bridge.exchange.tree import ExchangeTree
 from ews_bridge.folders import Scope
 from ews_bridge.mailtree import MailTree
+from ews_bridge.meaning import same_message
 from ews_bridge.model import Side
 from ews_bridge.names import Layout
 from ews_bridge.state import State
@@ -66,6 +68,15 @@ class Kind:
     def max_size(self) -> int:
         return self.section.max_size if isinstance(self.section, MailSection) else 0
 
+    def same(self, one: bytes, other: bytes) -> bool:
+        """Whether two files say the same, however they say it."""
+        if self.form is None:
+            return same_message(one, other)
+        try:
+            return one == other or self.form.read(one).meaning == self.form.read(other).meaning
+        except BadItem:
+            return False
+
 
 def of(account: Account, only: Sequence[str] = ()) -> list[Kind]:
     """The kinds that an account keeps in step, of those that are asked for (none: all). Raises ConfigError when there is none."""
@@ -85,7 +96,7 @@ def _kind(account: Account, name: str, section: Section) -> Kind:
         from ews_bridge.exchange.eventpeople import Owner
 
         home = zones.from_iana(_home_zone()) or zones.UTC_ZONE
-        return Kind(name, section, Events(home, Owner((account.email.lower(),))), "events")
+        return Kind(name, section, Events(home, Owner((account.address.lower(),))), "events")
     if name == "contacts":
         from ews_bridge.exchange.cards import Cards
 
@@ -131,4 +142,4 @@ def remote_tree(kind: Kind, account: Account, connection: Connection, state: Sta
     if not isinstance(kind.section, MailSection):
         return ExchangeTree(connection, special=special, form=kind.form, ids=ids)
     tagging = tagsync.tagging(account, state, connection)
-    return ExchangeTree(connection, special=special, delete=kind.section.delete, tagging=tagging)
+    return ExchangeTree(connection, special=special, delete=kind.section.delete, adopting=state.adopting, tagging=tagging)

@@ -198,7 +198,7 @@ class Index:
         finally:
             os.close(descriptor)
         token = token_of(split(os.path.basename(file)).base)
-        hints = Hints(place=str(info.st_ino), token=token, size=info.st_size, sent=head.sent, label=head.subject)
+        hints = Hints(str(info.st_ino), token, info.st_size, head.sent, head.subject, author=head.author)
         tags: Tags = {}
         if in_head:
             hints, tags = replace(hints, looked=looked(info)), in_head.of(lines + b"\n")

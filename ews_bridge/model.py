@@ -56,6 +56,7 @@ class Hints:
     the file system). `token` is ours: set when we created the item. `size` in bytes, as the side counts them (0: unknown).
     `sent` is the Date of a mail, or when an event or task was over, in seconds since the epoch (0: unknown). `label` is for
     people: a subject or a path.
+    `author` is who wrote a mail, in the form of `headers.author_of`; told while two sides that never met are brought together.
     `looked` is what a file's clocks said when its tags were read, "" where nobody read any.
     """
 
@@ -65,6 +66,7 @@ class Hints:
     sent: int = 0
     label: str = ""
     looked: str = ""
+    author: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,7 +347,8 @@ Step = Create | Update | Mark | Tag | Move | Copy | Delete | Settle | Forget | C
 class Policy:
     """What a run may do. `writes`: the sides that may be written; steps for the other side stay pending, as do deletions on
     the sides in `hold_deletes`. `refill`: what is missing locally is fetched again instead of deleted on the server.
-    `frozen`: collections that the server, or the configuration, lets nobody change: local changes there are undone. Outside the
+    `frozen`: collections that the server, or the configuration, lets nobody change: local changes there are undone. `closed`:
+    those into which nothing may be put. Outside the
     window, mail is not fetched, and forgotten when it was: read and unflagged mail from before `since` (seconds since the
     epoch), and what is larger than `max_size` bytes (0: no limit). `by_uid`: events, contacts and tasks, of which a folder
     should have one of each UID; they have no flags, and leave the window by their date.
@@ -355,6 +358,7 @@ class Policy:
     hold_deletes: frozenset[Side] = frozenset()
     refill: bool = False
     frozen: frozenset[int] = frozenset()
+    closed: frozenset[int] = frozenset()
     since: int = 0
     max_size: int = 0
     by_uid: bool = False

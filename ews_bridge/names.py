@@ -11,6 +11,7 @@ Two stages. `escape` turns one server name, whatever is in it, into one path com
 Nothing here folds case or normalises Unicode: what the server calls a folder is kept code point by code point.
 """
 
+import base64
 import hashlib
 import re
 from collections.abc import Mapping
@@ -32,6 +33,7 @@ _DIGEST = 16
 # ".", which hides a file and spells ".."; a trailing space, which file managers and SMB servers drop.
 _ESCAPED = re.compile(r"[/\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]|^\.| \Z|%(?=[0-9A-Fa-f]{2})")
 _RUN = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+_SHIFTED = re.compile(r"&([^-]*)-")
 _CUT = re.compile(rf"~[0-9a-f]{{{_DIGEST}}}\Z")
 
 
@@ -47,6 +49,22 @@ def escape(name: str) -> str:
 def unescape(component: str) -> str:
     """The name that `escape` spelt so. What `escape` never makes ("%FF") stands for itself."""
     return "" if component == _EMPTY else _RUN.sub(lambda run: _unpercent(run[0]), component)
+
+
+def from_imap(path: str) -> str:
+    """What a path means that was named by an IMAP program: "Entw&APw-rfe" is "Entwürfe" (RFC 3501 §5.1.3); another as it is."""
+    try:
+        return _SHIFTED.sub(lambda found: _unshifted(found[1]), path)
+    except ValueError:
+        return path
+
+
+def _unshifted(text: str) -> str:
+    """The characters between "&" and "-": UTF-16 in a base64 of its own. Raises ValueError."""
+    if not text:
+        return "&"
+    data = base64.b64decode(text.replace(",", "/") + "=" * (-len(text) % 4), validate=True)
+    return data.decode("utf-16-be")
 
 
 def path_of(parent_path: str, name: str, *, is_inbox: bool = False) -> str:

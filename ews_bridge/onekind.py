@@ -1,9 +1,9 @@
 """One kind of an account (its mail, its calendars, its tasks), from folder trees to report.
 
-The order: make sure that the tree on disk is the one we know → list both folder trees and make them alike → finish what an
-earlier run began (`recover`) → ask which folders of the server changed → list those and the local ones → rounds of plan and
-apply (`converge.py`) → remove folders that are gone → report. Every kind has a state of its own; what differs between
-kinds is said in `kinds.py`.
+The order: make sure that the tree on disk is the one we know → ask which folders of the server changed, and what may be done
+there (`survey`) → list both folder trees and make them alike → finish what an earlier run began (`recover`) → list the folders
+that changed and the local ones → rounds of plan and apply (`converge.py`) → remove folders that are gone → report. Every kind
+has a state of its own; what differs between kinds is said in `kinds.py`.
 
 A dry run is the same code on a copy of the state in memory; only what carries steps out is exchanged for what prints them.
 """
@@ -23,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
 from dataclasses import dataclass
+from dataclasses import field
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -40,8 +41,10 @@ from ews_bridge.batch import Stores
 from ews_bridge.config import Account
 from ews_bridge.errors import Refused
 from ews_bridge.exchange.session import Connection
+from ews_bridge.exchange.survey import Survey
 from ews_bridge.exchange.tree import ExchangeTree
 from ews_bridge.kinds import Kind
+from ews_bridge.limits import limits as limits_of
 from ews_bridge.model import Content
 from ews_bridge.model import Failure
 from ews_bridge.model import Policy
@@ -99,6 +102,7 @@ class Run:
     workers: Executor
     name: str
     report: Report
+    survey: Survey = field(default_factory=Survey)
 
 
 def keep(
@@ -111,15 +115,15 @@ def keep(
     with (signin.copied if options.dry_run else signin.opened)(account, kind.name) as state:
         began = time.time()
         with _opened(account, kind, options, progress, state, connection, name, report) as run:
-            run = _bound(run)
+            run = replace(_bound(run), survey=run.remote.survey())
             if kind.name == "mail":
                 write = not options.dry_run and Side.REMOTE in options.writes
                 tagsync.prepare(account, state, run.remote.tagging, write=write)
             in_the_way = _trees(run)
             unknown = tuple(path for path in options.folders if path not in _by_path(run))
-            _items(run)
+            run = _items(run)
             if folder_trees.revive(_folder_job(run), _policy(run, run.state.folders()), run.report):
-                _items(run)
+                _items(replace(run, survey=run.remote.survey()))
                 run.report.refused[:] = dict.fromkeys(run.report.refused)  # told twice
             if kind.name == "mail":
                 tagsync.finish(state, run.remote.tagging)
@@ -173,13 +177,12 @@ def _width(account: Account) -> int:
 
 def _policy(run: Run, rows: Sequence[Row] = ()) -> Policy:
     """What this run may do, with these folders."""
-    read_only = {
-        row.number for row in rows if (e := row.remote or row.local) and folder_trees.included(e.key, run.kind.section.read_only)
-    }
+    limits = limits_of(rows, run.survey, run.kind.section.read_only)
     return Policy(
         writes=run.options.writes,
         refill=run.options.refill,
-        frozen=frozenset(read_only),
+        frozen=limits.frozen,
+        closed=limits.closed,
         since=_now() - run.kind.section.since if run.kind.section.since else 0,
         max_size=run.kind.max_size,
         by_uid=run.kind.form is not None,
@@ -189,7 +192,11 @@ def _policy(run: Run, rows: Sequence[Row] = ()) -> Policy:
 def _trees(run: Run) -> list[Failure]:
     """Make the folder trees alike; returns what was in the way."""
     run.progress.phase("listing folders", None)
+    if not run.state.get("special"):  # by which a folder of an IMAP program is recognised
+        run.state.put({"special": json.dumps(run.remote.special())})
     folder_trees.observe(run.state, run.trees)
+    taken = folder_trees.taken_for(run.state)
+    run.report.notes += [f"{here} on disk is {there} on the server, and gets that name" for here, there in taken]
     if special := run.remote.special():
         run.state.put({"special": json.dumps(special)})
     return folder_trees.converge(_folder_job(run), run.report)
@@ -198,7 +205,8 @@ def _trees(run: Run) -> list[Failure]:
 def _folder_job(run: Run) -> folder_trees.Job:
     special = set(json.loads(run.state.get("special") or "{}").values())
     rows = run.state.folders()
-    fixed = {row.number for row in rows if row.remote and row.remote.id in special} | _policy(run, rows).frozen
+    fixed = {row.number for row in rows if row.remote and row.remote.id in special}
+    fixed |= limits_of(rows, run.survey, run.kind.section.read_only).fixed
     take = partial(_show_folder, run.progress) if run.options.dry_run else folder_trees.take
     return folder_trees.Job(run.state, run.trees, run.kind.scope, _policy(run), fixed, take)
 
@@ -210,9 +218,11 @@ def _show_folder(progress: Progress, state: State, trees: folder_trees.Trees, st
     return False
 
 
-def _items(run: Run) -> None:
-    """Bring together what is in the folders."""
+def _items(run: Run) -> Run:
+    """Bring together what is in the folders. The run that is returned knows those that were made in it."""
     rows = [row for row in run.state.folders() if run.kind.scope.covers(row)]
+    if any(row.remote and row.remote.id not in run.survey.stamps for row in rows):
+        run = replace(run, survey=run.remote.survey())
     stores: dict[tuple[Side, int], Store] = {
         (side, row.number): run.trees[side].open(entry, row.number) for row in rows for side in Side if (entry := row[side])
     }
@@ -238,11 +248,12 @@ def _items(run: Run) -> None:
         coming=_coming(rows) if run.options.dry_run else set(),
         workers=run.workers,
         now=_now,
-        stamps=_stamps(run, rows),
-        probe=lambda: _stamps(run, rows),
+        stamps=_stamps(run.survey, rows),
+        probe=lambda: _stamps(run.remote.survey(), rows),
     )
     run.progress.phase(f"listing {run.kind.items}", None)
     converge.converge(job, run.report)
+    return run
 
 
 def _coming(rows: Sequence[Row]) -> set[converge.Place]:
@@ -250,10 +261,9 @@ def _coming(rows: Sequence[Row]) -> set[converge.Place]:
     return {(side, row.number) for row in rows for side in Side if row[side] is None and row.link is None}
 
 
-def _stamps(run: Run, rows: Sequence[Row]) -> dict[int, str]:
-    """Collection → the server's change stamp of it, now."""
-    stamps = run.remote.probe()
-    return {row.number: stamps.get(row.remote.id, "") for row in rows if row.remote}
+def _stamps(survey: Survey, rows: Sequence[Row]) -> dict[int, str]:
+    """Collection → the server's change stamp of it."""
+    return {row.number: survey.stamps.get(row.remote.id, "") for row in rows if row.remote}
 
 
 def _selected(run: Run, rows: Sequence[Row]) -> set[int]:
@@ -282,6 +292,7 @@ def _tools(run: Run, stores: Stores) -> apply.Tools:
         aside=lambda row, content: _keep_aside(run, row, content),
         now=_now,
         advance=run.progress.advance,
+        same=run.kind.same,
     )
 
 

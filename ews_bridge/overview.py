@@ -13,6 +13,7 @@ from ews_bridge import trash
 from ews_bridge.config import Account
 from ews_bridge.exchange.session import Connection
 from ews_bridge.kinds import Kind
+from ews_bridge.limits import limits
 from ews_bridge.model import Failure
 from ews_bridge.model import Row
 from ews_bridge.model import Side
@@ -23,7 +24,10 @@ from ews_bridge.outbox import Outbox
 
 @dataclass(frozen=True, slots=True)
 class FolderInfo:
-    """One folder of the server. `items` and `unread` as the server counts; `special`: its role, "" for none. `kind`: "mail" …"""
+    """One folder of the server. `items` and `unread` as the server counts; `special`: its role, "" for none. `kind`: "mail" …
+
+    `read_only`: local changes there are undone, since the configuration says so or the server would refuse them.
+    """
 
     path: str
     directory: Path
@@ -31,6 +35,7 @@ class FolderInfo:
     unread: int
     special: str
     synced: bool
+    read_only: bool
     kind: str = "mail"
 
 
@@ -75,15 +80,17 @@ def _folders(account: Account, kind: Kind, connection: Connection) -> list[Folde
         remote = kinds.remote_tree(kind, account, connection, memory)
         folder_trees.observe(memory, {Side.REMOTE: remote})
         special = {ident: name for name, ident in remote.special().items()}
-        counts = remote.counts()
+        survey = remote.survey()
+        frozen = limits(memory.folders(), survey, kind.section.read_only).frozen
         found = [
             FolderInfo(
                 path=entry.key,
                 directory=kind.section.path / (row.local.id if row.local else directory(entry.key, kind.layout)),
-                items=counts.get(entry.id, (0, 0))[0],
-                unread=counts.get(entry.id, (0, 0))[1],
+                items=survey.counts.get(entry.id, (0, 0))[0],
+                unread=survey.counts.get(entry.id, (0, 0))[1],
                 special=special.get(entry.id, ""),
                 synced=kind.scope.covers(row),
+                read_only=row.number in frozen,
                 kind=kind.name,
             )
             for row in memory.folders()

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from functools import cache
 
+from ews_bridge import headers
+from ews_bridge import names
 from ews_bridge import tables
 from ews_bridge.model import Link
 from ews_bridge.model import Row
@@ -25,7 +28,7 @@ def pair(db: sqlite3.Connection) -> int:
     """
     folders = sum(_pair_folders(db, side) for side in Side)
     moves = sum(_pair_moves(db, side) for side in Side)
-    return folders + moves + _pair_moves_of_both(db) + _adopt(db) + _adopt_folders(db)
+    return folders + moves + _pair_moves_of_both(db) + _adopt(db) + _adopt_nameless(db) + _adopt_folders(db)
 
 
 def _pair_folders(db: sqlite3.Connection, side: Side) -> int:
@@ -89,9 +92,9 @@ def _candidates(db: sqlite3.Connection, side: Side, lost: str) -> list[tuple[int
 def _adopt(db: sqlite3.Connection) -> int:
     """A new entry on each side, in one collection, of one key: the same item seen twice.
 
-    Mailing lists make several of one Message-ID and Date, which differ in the Subject: those of one subject are one, then
-    those that are nearest in size. Of events and tasks those that say the same come first. In Sent Items the server may have
-    rewritten the Date.
+    Its Date and From must be the same where both are known. Mailing lists make several of one Message-ID and Date, which differ
+    in the From or the Subject: those of one author are one, then those of one subject, then those that are nearest in size. Of
+    events and tasks those that say the same come first. In Sent Items the server may have rewritten Date and From.
     """
     pairs = db.execute(
         """SELECT a.number AS old, b.number AS new FROM item a CROSS JOIN item b
@@ -99,10 +102,11 @@ def _adopt(db: sqlite3.Connection) -> int:
             WHERE NOT (a.linked AND a.local_here AND a.remote_here)
               AND NOT a.linked AND a.local_here AND NOT a.remote_here
               AND NOT b.linked AND b.remote_here AND NOT b.local_here
-              AND a.local_key != ''
-              AND (a.sent = 0 OR b.sent = 0 OR a.sent = b.sent OR a.local_collection = ? OR b.remote_revision LIKE '=%')
+              AND a.local_key != '' AND (a.local_collection = ? OR b.remote_revision LIKE '=%'
+                   OR ((a.sent = 0 OR b.sent = 0 OR a.sent = b.sent) AND author_likeness(a.author, b.author) > 0))
             ORDER BY (a.local_revision = b.remote_revision) DESC, (a.sent = b.sent AND a.sent != 0) DESC,
-                     (a.label = b.label) DESC, abs(a.size - b.size), a.number, b.number""",
+                     author_likeness(a.author, b.author) DESC, (a.label = b.label) DESC, abs(a.size - b.size),
+                     a.number, b.number""",
         (sent_items(db),),
     ).fetchall()
     used: set[int] = set()
@@ -115,26 +119,74 @@ def _adopt(db: sqlite3.Connection) -> int:
     return joined
 
 
+def _adopt_nameless(db: sqlite3.Connection) -> int:
+    """Mail without a Message-ID, on each side, in one collection, of one Date, Subject and author: the same where there is no
+    second such on either side. Else nobody can tell which is which.
+    """
+    query = """SELECT number, {0}_collection, sent, label, author FROM item
+        WHERE NOT (linked AND local_here AND remote_here) AND NOT linked AND {0}_here AND NOT {1}_here AND NOT folder
+          AND {0}_key = '' AND {0}_revision = '' AND sent != 0 AND author != ''"""
+    here = db.execute(query.format("local", "remote")).fetchall()
+    there: dict[tuple[object, ...], list[tuple[int, str]]] = {}
+    for number, *same, author in db.execute(query.format("remote", "local")) if here else ():
+        there.setdefault(tuple(same), []).append((number, author))
+    pairs = [
+        (old, new)
+        for old, *same, author in here
+        for new, other in there.get(tuple(same), ())
+        if headers.author_likeness(author, other) == 2
+    ]
+    mine, theirs = (Counter(pair[end] for pair in pairs) for end in (0, 1))
+    clear = [(old, new) for old, new in pairs if mine[old] == theirs[new] == 1]
+    for old, new in clear:
+        _join(db, Side.LOCAL, new, old)
+    return len(clear)
+
+
 def _adopt_folders(db: sqlite3.Connection) -> int:
-    """A new folder on each side whose paths differ in case only: to a server that is one name."""
+    """A new folder on each side whose paths differ in case only: to a server that is one name.
+
+    Or that an IMAP program made here and named in its own way: in modified UTF-7, or a special folder by its usual name.
+    """
     query = """SELECT number, {0}_key FROM item WHERE folder = 1 AND NOT linked AND {0}_here AND NOT {1}_here
                  AND NOT (linked AND local_here AND remote_here) ORDER BY number"""
     there = {key.casefold(): number for number, key in db.execute(query.format("remote", "local"))}
+    left = db.execute(query.format("local", "remote")).fetchall()
+    usual = _usual_names(db)
     joined = 0
-    for number, key in db.execute(query.format("local", "remote")).fetchall():
-        if other := there.pop(key.casefold(), None):
-            _join(db, Side.LOCAL, other, number)
-            joined += 1
+    for named in (str, names.from_imap, lambda key: usual.get(key.casefold(), "")):
+        here, left = left, []
+        for number, key in here:
+            if other := there.pop(named(key).casefold(), None):
+                _join(db, Side.LOCAL, other, number)
+                joined += 1
+            else:
+                left.append((number, key))
     return joined
+
+
+#: What IMAP servers and programs call special folders (RFC 6154 names the roles, nobody the folders), in small letters.
+_USUAL = {
+    "sentitems": ("sent", "sent messages", "sent-mail", "sent items"),
+    "deleteditems": ("trash", "deleted messages", "deleted items"),
+    "junkemail": ("junk", "spam", "junk e-mail", "junk email"),
+    "drafts": ("drafts", "draft"),
+}
+
+
+def _usual_names(db: sqlite3.Connection) -> dict[str, str]:
+    """Usual name → the path of the special folder on this server."""
+    paths = dict(db.execute("SELECT remote_id, remote_key FROM item WHERE folder = 1 AND remote_here"))
+    return {name: paths[ident] for role, ident in specials(db).items() if ident in paths for name in _USUAL.get(role, ())}
 
 
 def _join(db: sqlite3.Connection, side: Side, number: int, donor: int) -> None:
     """Row `number` takes over what `donor` shows on `side`; the donor, which had nothing else, is dropped."""
-    names = [f"{side}_{name}" for name in ("here", "generation", *tables.VIEW)]
-    values = db.execute(f"SELECT {', '.join(names)} FROM item WHERE number = ?", (donor,)).fetchone()
+    fields = [f"{side}_{name}" for name in ("here", "generation", *tables.VIEW)]
+    values = db.execute(f"SELECT {', '.join(fields)} FROM item WHERE number = ?", (donor,)).fetchone()
     db.execute("DELETE FROM item WHERE number = ?", (donor,))
-    db.execute(f"UPDATE item SET {', '.join(f'{n} = ?' for n in names)} WHERE number = ?", (*values, number))
-    if values[names.index(f"{side}_collection")] == 0:  # a folder: what was listed in the donor's collection is in this one now
+    db.execute(f"UPDATE item SET {', '.join(f'{n} = ?' for n in fields)} WHERE number = ?", (*values, number))
+    if values[fields.index(f"{side}_collection")] == 0:  # a folder: what was listed in the donor's collection is in this one now
         db.execute(f"UPDATE item SET {side}_collection = ? WHERE {side}_collection = ? AND {side}_id != ''", (number, donor))
         db.execute("UPDATE cursor SET collection = ? WHERE side = ? AND collection = ?", (number, side, donor))
 
@@ -157,10 +209,15 @@ def twins(db: sqlite3.Connection) -> set[tuple[Side, int]]:
     return found
 
 
+def specials(db: sqlite3.Connection) -> dict[str, str]:
+    """Distinguished name → FolderId, as the server told once."""
+    known = db.execute("SELECT value FROM meta WHERE name = 'special'").fetchone()
+    return dict(json.loads(known[0] if known and known[0] else "{}"))
+
+
 def sent_items(db: sqlite3.Connection) -> int:
     """The number of Sent Items; -1 where it is not known."""
-    known = db.execute("SELECT value FROM meta WHERE name = 'special'").fetchone()
-    ident = json.loads(known[0] if known and known[0] else "{}").get("sentitems", "")
+    ident = specials(db).get("sentitems", "")
     found = db.execute("SELECT number FROM item WHERE folder AND remote_id = ? AND remote_id != ''", (ident,)).fetchone()
     return int(found[0]) if found else -1
 

@@ -137,13 +137,15 @@ def _outside(remote: Entry, policy: Policy) -> bool:
 
 
 def _frozen(row: Row, policy: Policy) -> bool:
-    """Whether a local change to this row would change what the server keeps frozen."""
+    """Whether a local change to this row would change what the server keeps frozen, or put something where nothing may be put."""
+    link, local = row.link, row.local
+    if local and local.collection in policy.closed and (place(local) != place(link.local) if link else row.remote is None):
+        return True
     if not policy.frozen:
         return False
     entries = (row.local, row.remote, row.link and row.link.remote)
     if not any(entry and entry.collection in policy.frozen for entry in entries):
         return False
-    link, local = row.link, row.local
     if link is None:
         return row.remote is None and local is not None and local.collection in policy.frozen
     if local is None:

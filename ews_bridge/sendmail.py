@@ -97,11 +97,13 @@ def chosen(accounts: config.Config, asked: sendargs.Arguments, message: bytes) -
     """Who sends: the account of -a, of the From address, of -f, the default one, the first. Raises UsageError."""
     if asked.account:
         return accounts.select([asked.account])[0]
-    for address in (envelope.sender_of(message), envelope.bare(asked.sender)):
-        for account in accounts.accounts:
-            own = {addresses.key(account.email), *map(addresses.key, _from(account)[1:])}
-            if address and addresses.key(address) in own:
-                return account
+    for address in filter(None, (envelope.sender_of(message), envelope.bare(asked.sender))):
+        key = addresses.key(address)
+        its = [each for each in accounts.accounts if key in (addresses.key(each.address), addresses.key(_from(each)[1]))]
+        # Who signs in for a shared mailbox sends as themselves through it where they have no account of their own.
+        its += [each for each in accounts.accounts if key == addresses.key(each.email)]
+        if its:
+            return its[0]
     return next((account for account in accounts.accounts if account.send.default), accounts.accounts[0])
 
 
@@ -122,7 +124,7 @@ def _from(account: Account) -> tuple[str, str]:
     """(display name, address) that stand in a From that is written here."""
     told = account.send.sender
     if not told:
-        return "", account.email
+        return "", account.address
     box = addresses.parse(told).mailboxes[0]
     return (told[: box.start - 1].strip().strip('"') if box.angled else ""), box.address
 

@@ -76,6 +76,7 @@ def _settings(account: Account, secret: str) -> Settings:
         proxy=account.proxy,
         timeout=account.timeout,
         connections=account.connections,
+        mailbox=account.mailbox,
     )
 
 

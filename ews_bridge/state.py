@@ -26,6 +26,7 @@ from operator import itemgetter
 from pathlib import Path
 
 from ews_bridge import differences
+from ews_bridge import headers
 from ews_bridge import pairing
 from ews_bridge import tables
 from ews_bridge.errors import ConfigError
@@ -55,6 +56,7 @@ class State:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
+        connection.create_function("author_likeness", 2, headers.author_likeness, deterministic=True)
         self._lock = threading.RLock()
 
     @classmethod
@@ -122,7 +124,7 @@ class State:
             ).fetchone() or (0, 0)
             if scan.first:
                 generation, sweeping = generation + 1, 1
-            self._observe_entries(side, scan.entries, generation)
+            db.executemany(tables.observing(side), [tables.seen_of(entry, generation) for entry in scan.entries])
             db.executemany(
                 f"UPDATE item SET {side}_here = 0 WHERE {side}_collection = ? AND {side}_id = ? AND {side}_id != ''",
                 [(collection, vanished) for vanished in scan.vanished],
@@ -149,19 +151,11 @@ class State:
                 (side, collection, scan.cursor, generation, sweeping, stamp if scan.last else "", now if scan.last else 0),
             )
 
-    def _observe_entries(self, side: Side, entries: Iterable[Entry], generation: int) -> None:
-        s = str(side)
-        seen = [f"{s}_{name}" for name in (*tables.VIEW, "generation")]
-        renewed = ", ".join(f"{name} = excluded.{name}" for name in seen if name not in (f"{s}_id", f"{s}_collection"))
-        self._db.executemany(
-            f"""INSERT INTO item (folder, {s}_here, {", ".join(seen)}, label, size, sent)
-                VALUES (?, 1, {", ".join("?" * len(seen))}, ?, ?, ?)
-                ON CONFLICT ({s}_collection, {s}_id) WHERE {s}_id != '' DO UPDATE SET {s}_here = 1, {renewed},
-                    label = CASE excluded.label WHEN '' THEN label ELSE excluded.label END,
-                    size = CASE excluded.size WHEN 0 THEN size ELSE excluded.size END,
-                    sent = CASE excluded.sent WHEN 0 THEN sent ELSE excluded.sent END""",
-            [(e.collection == 0, *tables.view_of(e), generation, e.hints.label, e.hints.size, e.hints.sent) for e in entries],
-        )
+    def adopting(self, collection: int) -> bool:
+        """Whether there are files in this collection that the server may have, too: nobody has brought them together yet."""
+        with self._lock:
+            query = "SELECT 1 FROM item WHERE local_collection = ? AND local_id != '' AND NOT linked AND local_here LIMIT 1"
+            return self._db.execute(query, (collection,)).fetchone() is not None
 
     def unlisted(self, collection: int) -> list[Entry]:
         """What we made or moved into this collection of the server and no listing has shown since.

@@ -69,6 +69,7 @@ CREATE TABLE item (
     label TEXT NOT NULL DEFAULT '',
     size INTEGER NOT NULL DEFAULT 0,
     sent INTEGER NOT NULL DEFAULT 0,
+    author TEXT NOT NULL DEFAULT '',
     failure TEXT NOT NULL DEFAULT '',
     failed_revision TEXT NOT NULL DEFAULT '',
     failed_at INTEGER NOT NULL DEFAULT 0
@@ -112,6 +113,7 @@ UPGRADES = {
         for side in Side
         for name in (f"{side}_tags", f"{side}_looked", f"base_{side}_tags")
     )
+    + "ALTER TABLE item ADD COLUMN author TEXT NOT NULL DEFAULT '';"
     + f"ALTER TABLE journal ADD COLUMN source_tags TEXT NOT NULL DEFAULT ''; DROP INDEX differing; {_DIFFERING}",
 }
 
@@ -139,6 +141,27 @@ _SPAN = len(VIEW)
 
 
 @cache
+def observing(side: Side) -> str:
+    """The statement that takes in what a listing shows, from the values of `seen_of`; what it does not say is kept."""
+    s = str(side)
+    seen = [f"{s}_{name}" for name in (*VIEW, "generation")]
+    renewed = ", ".join(f"{name} = excluded.{name}" for name in seen if name not in (f"{s}_id", f"{s}_collection"))
+    return f"""INSERT INTO item (folder, {s}_here, {", ".join(seen)}, label, author, size, sent)
+        VALUES (?, 1, {", ".join("?" * len(seen))}, ?, ?, ?, ?)
+        ON CONFLICT ({s}_collection, {s}_id) WHERE {s}_id != '' DO UPDATE SET {s}_here = 1, {renewed},
+            label = CASE excluded.label WHEN '' THEN label ELSE excluded.label END,
+            author = CASE WHEN linked OR excluded.author = '' THEN author ELSE excluded.author END,
+            size = CASE excluded.size WHEN 0 THEN size ELSE excluded.size END,
+            sent = CASE excluded.sent WHEN 0 THEN sent ELSE excluded.sent END"""
+
+
+def seen_of(entry: Entry, generation: int) -> tuple[object, ...]:
+    """A listed entry as the values of `observing`."""
+    hints = entry.hints
+    return (entry.collection == 0, *view_of(entry), generation, hints.label, hints.author, hints.size, hints.sent)
+
+
+@cache
 def update(*, local: bool, remote: bool, linked: bool) -> str:
     """The statement that writes a row which has these parts; of others what was last said is kept.
 
@@ -150,6 +173,8 @@ def update(*, local: bool, remote: bool, linked: bool) -> str:
         names += list(BASE)
     gone = [side for side, here in ((Side.LOCAL, local), (Side.REMOTE, remote)) if not here and linked]
     fixed = "".join(f"{side}_key = '', {side}_place = '', " for side in gone)
+    if linked:
+        fixed += "author = '', "  # it is for bringing together what never met
     if remote:  # under another id than before it must show in a listing first: see `unlisted`
         names += ("remote_generation", "sent", "label")
     return f"""UPDATE OR REPLACE item SET linked = {linked:d}, local_here = {local:d}, remote_here = {remote:d}, {fixed}

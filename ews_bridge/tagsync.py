@@ -133,5 +133,6 @@ def finish(state: State, mailbox: Tagging | None) -> None:
     """After the run: what was learnt in it. An id that got its name only now is shown by the next run, which lists anew."""
     if mailbox is None:
         return
+    mailbox.confirm()
     before = memory(state)
     remember(state, Memory(before.setting, mailbox.names.by_gid, before.unnamed | mailbox.unnamed, before.renames))

@@ -117,7 +117,7 @@ class Running:
         requests.post(self._control("faults"), json=list(faults), timeout=10).raise_for_status()
 
     def switch(self, **switches: bool) -> None:
-        """Switch quirks of the server: `forget_sync_states`, `hierarchy_500`, `ignore_commit_time`."""
+        """Switch quirks of the server: `forget_sync_states`, `hierarchy_500`, `ignore_commit_time`, `ignore_change_keys`."""
         requests.post(self._control("world"), json=switches, timeout=10).raise_for_status()
 
     def post(

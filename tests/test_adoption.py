@@ -149,14 +149,111 @@ def test_copies_of_one_message_id_find_their_own(style: str, server: Running, us
 
 
 def test_what_stays_ambiguous_is_downloaded_beside_it(server: Running, user: Inside, inbox: Folder) -> None:
-    """One Message-ID but another Date: not the same mail. Without a Message-ID nothing can be known. Nothing is lost."""
+    """One Message-ID but another Date, or another author: not the same mail. Nothing is lost."""
     user.configure(more='folders = ["INBOX"]')
-    odd = message(2).replace(b"Message-ID: <2@example.test>\r\n", b"")
-    items = [server.alice.add_mime(inbox, text, read=True) for text in (message(1), odd)]
+    items = [server.alice.add_mime(inbox, message(number), read=True) for number in (1, 2)]
     filled_by("mbsync", user, "INBOX", items)
-    file = next((user.mail / "INBOX/cur").glob("*,U=1:2,S"))
-    file.write_bytes(file.read_bytes().replace(b"Tue, 03 Nov 2026 10:", b"Tue, 03 Nov 2026 11:"))
+    for uid, was, now in ((1, b"Tue, 03 Nov 2026 10:", b"Tue, 03 Nov 2026 11:"), (2, b"Bob <bob@", b"Bob via list <list@")):
+        file = next((user.mail / "INBOX/cur").glob(f"*,U={uid}:2,S"))
+        assert was in file.read_bytes()
+        file.write_bytes(file.read_bytes().replace(was, now))
     user.syncs()
     assert len(list((user.mail / "INBOX/cur").iterdir())) == 4
     assert len(inbox.items) == 4
     assert user.syncs() == "work: nothing new\n"
+
+
+@pytest.mark.parametrize("was", [b"Bob <bob.was@example.test>", b'"Bob" <bob@example.test>', b"<bob@example.test>"])
+def test_an_author_who_changed_address_or_name_is_the_same(server: Running, user: Inside, inbox: Folder, was: bytes) -> None:
+    (file,) = filled_by("mbsync", user, "INBOX", [server.alice.add_mime(inbox, message(1), read=True)])
+    file.write_bytes(file.read_bytes().replace(b"Bob <bob@example.test>", was))
+    server.reset()
+    assert user.syncs() == "work: nothing new\n"
+    assert done(server) == {}
+
+
+def nameless(number: int, *, body: int = 0, subject: str = "") -> bytes:
+    """A message without a Message-ID; `body` changes what no header tells."""
+    text = message(number, subject=subject).replace(f"Message-ID: <{number}@example.test>\r\n".encode(), b"")
+    return text.replace(b"This is message", b"This is text %d of message" % body) if body else text
+
+
+def test_what_has_no_message_id_is_adopted_where_it_is_the_only_such(server: Running, user: Inside, inbox: Folder) -> None:
+    user.configure(more='folders = ["INBOX"]')
+    items = [server.alice.add_mime(inbox, nameless(number), read=True) for number in range(4)]
+    items.append(server.alice.add_mime(inbox, nameless(3, subject="another"), read=True))
+    filled_by("mbsync", user, "INBOX", items[::-1])
+    server.reset()
+    assert user.syncs() == "work: nothing new\n"
+    assert done(server) == {}
+    file = next((user.mail / "INBOX/cur").glob("*,U=5:*"))
+    file.rename(f"{str(file).removesuffix('S')}FS")
+    user.syncs()
+    assert [item_flags(item) for item in items] == ["FS", "S", "S", "S", "S"]
+
+
+@pytest.mark.parametrize(("here", "there"), [((1, 2), (1,)), ((1,), (1, 2)), ((1, 2), (1, 2))])
+def test_of_several_without_a_message_id_none_is_taken_for_another(
+    server: Running, user: Inside, inbox: Folder, here: tuple[int, ...], there: tuple[int, ...]
+) -> None:
+    """They go over once, in both directions, and never again."""
+    user.configure(more='folders = ["INBOX"]')
+    items = {body: server.alice.add_mime(inbox, nameless(1, body=body), read=True) for body in (1, 2)}
+    filled_by("mbsync", user, "INBOX", [items[body] for body in here])
+    for body in {1, 2} - set(there):
+        server.alice.remove(items[body])
+    user.syncs()
+    assert len(inbox.items) == len(list((user.mail / "INBOX/cur").iterdir())) == len(here) + len(there)
+    assert user.syncs() == "work: nothing new\n"
+
+
+def test_authors_are_asked_for_only_where_files_wait_to_be_adopted(server: Running, user: Inside, inbox: Folder) -> None:
+    asked: list[bytes] = []
+    server.sandbox.witness = lambda request, _: asked.append(request) if b"SyncFolderItems" in request else None
+    for number in range(3):
+        server.alice.add_mime(inbox, message(number), read=True)
+    user.syncs()
+    user.syncs()
+    assert asked and not any(b"message:From" in request for request in asked)
+    (user.mail / "INBOX/cur/mine:2,S").write_bytes(message(9).replace(b"\r\n", b"\n"))
+    asked.clear()
+    user.syncs()
+    assert any(b"message:From" in request for request in asked)
+
+
+def test_folders_that_an_imap_program_named_its_own_way_are_the_servers(tmp_path: Path) -> None:
+    """In modified UTF-7, and special ones by their usual names; what is new below them goes where it belongs."""
+    with running(mime="keep", language="de") as server:
+        alice = server.alice
+        user = Inside(tmp_path, server.url)
+        user.configure()
+        reports = alice.create_folder(alice.folder("msgfolderroot"), "R&D/Übersicht")
+        held = {
+            "Sent": [alice.add_mime(alice.folder("sentitems"), message(n), read=True) for n in (1, 2)],
+            "R&-D%2F&ANw-bersicht": [alice.add_mime(reports, message(3), read=True)],
+            "Trash": [],
+        }
+        for path, items in held.items():
+            filled_by("mbsync", user, path, items)
+        for path in ("Sent/2025", "R&-D%2F&ANw-bersicht/2025"):
+            filled_by("mbsync", user, path, [])
+        (user.mail / "Sent/2025/cur/new:2,S").write_bytes(message(9).replace(b"\r\n", b"\n"))
+        before = {child.name for child in alice.folder("msgfolderroot").children}
+        server.reset()
+        ran = user.run("sync")
+        assert (ran.code, ran.err.count("gets that name")) == (0, 3), ran
+        assert done(server) == {"CreateFolder": 2, "CreateItem": 1}
+        assert {child.name for child in alice.folder("msgfolderroot").children} == before
+        assert [child.name for child in (*alice.folder("sentitems").children, *reports.children)] == ["2025", "2025"]
+        assert user.syncs() == "work: nothing new\n"
+        assert not (user.mail / "Sent").exists()
+        assert len(list((user.mail / "Gesendete Elemente/cur").iterdir())) == 2
+        assert len(list((user.mail / "Gesendete Elemente/2025/cur").iterdir())) == 1
+
+
+def test_a_folder_that_is_new_later_is_what_it_is_called(server: Running, user: Inside) -> None:
+    user.configure()
+    user.syncs()
+    filled_by("mbsync", user, "Sent", [])
+    user.syncs()
+    assert "Sent" in {child.name for child in server.alice.folder("msgfolderroot").children}

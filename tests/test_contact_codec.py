@@ -13,9 +13,12 @@ from xml.sax.saxutils import escape
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lxml import etree
 
 from ews_bridge.errors import BadItem
 from ews_bridge.exchange import contact
+from ews_bridge.exchange import form
+from ews_bridge.exchange import soap
 from ews_bridge.exchange import vcardfile
 from tests.contact_server import FORM
 from tests.contact_server import Contacts
@@ -391,6 +394,19 @@ def test_a_name_to_file_it_under_that_was_made_of_the_old_name_is_made_of_the_ne
     )
     server.change(ident, card("FN:Grace Hopper", "N:Hopper;Grace;;;"))
     assert server.client.get(ident, base="AllProperties").findtext("{*}FileAs") == "Hopper, Grace"
+
+
+def test_a_note_with_formatting_is_read_as_text_and_keeps_its_formatting_until_the_file_changes_it() -> None:
+    body = (
+        "&lt;html&gt;&lt;body&gt;&lt;p&gt;Met &lt;b&gt;her&lt;/b&gt;&lt;/p&gt;&lt;p&gt;twice&lt;/p&gt;&lt;/body&gt;&lt;/html&gt;"
+    )
+    element = f'<t:Body BodyType="HTML">{body}</t:Body><t:DisplayName>Grace</t:DisplayName>'
+    snapshot = form.Snapshot(etree.fromstring(f'<t:Contact xmlns:t="{soap.TYPES}">{element}</t:Contact>'))
+    rendered = FORM.render(snapshot)
+    assert "NOTE:Met her\\n\\ntwice" in lines(rendered)
+    assert not FORM.changes(snapshot, rendered)
+    made = FORM.changes(snapshot, rendered.replace(b"twice", b"thrice"))
+    assert '<t:Body BodyType="Text">Met her\n\nthrice</t:Body>' in made.xml
 
 
 def test_the_name_beside_an_address_stays_when_the_address_changes() -> None:

@@ -361,7 +361,8 @@ def test_kills_at_random_moments_among_faults(seed: int, server: Running, user: 
             time.sleep(rng.uniform(0.2, 0.8))
             process.kill()
         server.faults()
-    user.syncs()
+    # On a slow machine no run comes far, and a small folder may have lost all it had: the users did delete it.
+    user.syncs("--allow-deletes")
     user.syncs()
     assert_mirrored(user, server.alice)
     assert "nothing new" in user.syncs()

@@ -103,7 +103,7 @@ def test_no_member_brings_it_down_and_each_stays(odd: str) -> None:
 def test_a_new_group_names_contacts_by_their_items_and_others_by_their_addresses() -> None:
     data = card(*GROUP, ANNA, BOB, "X-ADDRESSBOOKSERVER-MEMBER:urn:uuid:nested", "NOTE:All of them", "X-OWN:kept")
     said = FORM.read(data)
-    assert said.members == ("anna", "nested")
+    assert said.members == ("anna", "urn:uuid:anna", "nested", "urn:uuid:nested")
     nested = element('DistributionList <t:ItemId Id="N"/><t:DisplayName>Nested</t:DisplayName>')
     kind, made = FORM.creation(data, {"anna": contact("anna", "A", "anna@example.org"), "nested": nested})
     assert kind == "DistributionList"
@@ -205,6 +205,15 @@ def test_a_group_lives_on_the_server() -> None:
     assert FORM.read(server.render(ident)) == FORM.read(more)
     server.client.ok("DeleteItem", f'<m:ItemIds><t:ItemId Id="{anna}"/></m:ItemIds>', DeleteType="HardDelete")
     assert FORM.read(server.render(ident)).label == "Pals"
+
+
+def test_a_contact_whose_uid_is_a_urn_is_a_member_like_any_other() -> None:
+    server = Contacts()
+    server.add(card("UID:urn:uuid:anna", "FN:Anna", "EMAIL:anna@example.org", version="4.0"))
+    data = card("UID:urn:uuid:friends", "FN:Friends", "KIND:group", "MEMBER:urn:uuid:anna", version="4.0")
+    ident = server.add(data)
+    assert members(server, ident) == [("Contact", "anna@example.org")]
+    assert FORM.read(server.render(ident)) == FORM.read(data)
 
 
 def test_a_group_may_lose_all_its_members() -> None:

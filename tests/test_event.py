@@ -167,6 +167,28 @@ def test_all_day_series_from_the_other_side_of_the_date_line_keep_their_days() -
     assert not here.form.changes(here.snapshot(ident), data)
 
 
+def test_a_floating_series_is_the_same_for_who_lives_elsewhere(desk: Desk) -> None:
+    data = calendar(
+        *("BEGIN:VEVENT", "UID:s", "DTSTART:20261012T090000", "DTEND:20261012T093000", "RRULE:FREQ=DAILY;COUNT=6"),
+        *("EXDATE:20261014T090000", "END:VEVENT", "BEGIN:VEVENT", "UID:s", "RECURRENCE-ID:20261015T090000", "SUMMARY:x"),
+        *("DTSTART:20261015T100000", "DTEND:20261015T103000", "END:VEVENT"),
+    )
+    ident = desk.put(data)
+    there = Desk(desk.client, home=zones.Zone("Tokyo Standard Time", "Asia/Tokyo"))
+    assert there.meaning(there.file(ident)) == there.meaning(data)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Australia/Lord_Howe", "America/New_York"])
+def test_occurrences_are_found_where_the_server_has_other_rules_for_the_clocks(desk: Desk, zone: str) -> None:
+    data = calendar(
+        *("BEGIN:VEVENT", "UID:s", f"DTSTART;TZID={zone}:20000325T000000", f"DTEND;TZID={zone}:20000325T003000"),
+        *("RRULE:FREQ=DAILY", *(f"EXDATE;TZID={zone}:200004{day:02}T000000" for day in range(1, 30, 3)), "END:VEVENT"),
+        *("BEGIN:VEVENT", "UID:s", f"RECURRENCE-ID;TZID={zone}:20000403T000000", "SUMMARY:x"),
+        *(f"DTSTART;TZID={zone}:20000403T000000", f"DTEND;TZID={zone}:20000403T003000", "END:VEVENT"),
+    )
+    there_and_back(desk, data)
+
+
 def test_an_all_day_event_that_somebody_made_elsewhere_is_that_day_here(desk: Desk) -> None:
     ident = Desk(desk.client, home=zones.Zone("Tokyo Standard Time", "Asia/Tokyo")).put(event("DTSTART;VALUE=DATE:20261024"))
     assert "DTSTART;VALUE=DATE:20261024" in lines(desk.file(ident))
@@ -658,6 +680,22 @@ def test_an_occurrence_that_would_pass_another_is_refused(desk: Desk, days: tupl
     ident = desk.put(event(*BERLIN, "RRULE:FREQ=DAILY;COUNT=6", uid="s"))
     with pytest.raises(BadItem, match="which Exchange refuses"):
         desk.form.changes(desk.snapshot(ident), moved_days(*days))
+
+
+@pytest.mark.parametrize(
+    "line", ["LOCATION:Here", "ATTENDEE:mailto:bob@example.test", "CATEGORIES:x", "DESCRIPTION:More", "X-A:1"]
+)
+def test_what_a_series_gains_its_changed_occurrences_need_not_have(desk: Desk, line: str) -> None:
+    other = ("BEGIN:VEVENT", "UID:s", "RECURRENCE-ID;TZID=Europe/Berlin:20261019T090000", "SUMMARY:Standup")
+    when = ("DTSTART;TZID=Europe/Berlin:20261019T090000", "DTEND;TZID=Europe/Berlin:20261019T093000", "END:VEVENT")
+    wanted = calendar("BEGIN:VEVENT", "UID:s", *WEEKLY, line, "END:VEVENT", *other, *when)
+    for before in (
+        event(*WEEKLY, uid="s"),
+        calendar("BEGIN:VEVENT", "UID:s", *WEEKLY, "END:VEVENT", *other, "PRIORITY:1", *when),
+    ):
+        ident = desk.put(before)
+        desk.edit(ident, wanted)
+        assert desk.meaning(desk.file(ident)) == desk.meaning(wanted)
 
 
 def test_an_occurrence_that_is_no_longer_mentioned_is_as_its_series_has_it(desk: Desk) -> None:

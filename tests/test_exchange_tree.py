@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ import pytest
 
 from ews_bridge.errors import BadItem
 from ews_bridge.exchange import soap
+from ews_bridge.exchange.survey import Refusal
 from ews_bridge.exchange.tree import ExchangeTree
 from ews_bridge.model import Entry
 from ews_bridge.model import Scan
@@ -63,7 +65,7 @@ def test_a_quiet_mailbox_costs_two_requests(server: Running) -> None:
     server.reset()
     tree = ExchangeTree(connection(server.url), special=special)
     (scan,) = tree.scan(cursor, never)
-    tree.probe()
+    tree.survey()
     assert (scan.entries, scan.vanished, scan.first) == ((), (), False)
     assert server.stats()["requests"] == {"SyncFolderHierarchy": 1, "FindFolder": 1}
     assert server.stats()["connections"] == 1
@@ -182,24 +184,24 @@ def test_cycles_and_orphans_end(server: Running) -> None:
 
 def test_the_stamp_of_a_folder_moves_with_what_is_in_it(server: Running) -> None:
     tree = tree_of(server)
-    before = tree.probe()
+    before = tree.survey().stamps
     inbox = tree.special()["inbox"]
     assert before[inbox]
     server.alice.add_mime(
         server.alice.folder("inbox"), mail(1), read=False, flagged=False, answered=False, forwarded=False, draft=False
     )
-    after = tree.probe()
+    after = tree.survey().stamps
     assert {ident for ident in after if after[ident] != before[ident]} == {inbox}
 
 
 def test_a_server_without_stamps_says_so(server: Running) -> None:
     server.switch(ignore_commit_time=True)
-    assert set(tree_of(server).probe().values()) == {""}
+    assert set(tree_of(server).survey().stamps.values()) == {""}
 
 
 def test_the_probe_sees_more_folders_than_a_page_holds() -> None:
     with sandbox_server.running(seed="bulk:0/1050") as server:
-        assert len(tree_of(server).probe()) > 1050
+        assert len(tree_of(server).survey().stamps) > 1050
 
 
 # ---- changes
@@ -224,8 +226,9 @@ def test_folders_are_renamed_and_moved_and_that_once(server: Running) -> None:
     tree = tree_of(server)
     tree.create("a")
     b = tree.create("b")
-    assert tree.move(b, "c").key == "c"
-    assert tree.move(b, "a/d").id == b.id
+    c = tree.move(b, "c")
+    assert (c.id, c.key) == (b.id, "c")
+    assert tree.move(c, "a/d").id == b.id
     server.reset()
     assert tree.move(b, "a/d").key == "a/d"
     assert "MoveFolder" not in server.stats()["requests"]
@@ -298,6 +301,20 @@ def test_a_stamp_is_not_trusted_while_the_folder_may_change_within_its_second(se
     tree = tree_of(server)
     inbox, drafts = server.alice.folder("inbox"), server.alice.folder("drafts")
     server.alice.add_mime(inbox, mail(1))
-    before, after = tree.probe(), tree.probe()
+    before, after = tree.survey().stamps, tree.survey().stamps
     assert before[server.alice.folder_id(inbox)] != after[server.alice.folder_id(inbox)], "something happened just now"
     assert before[server.alice.folder_id(drafts)] == after[server.alice.folder_id(drafts)], "nothing happened for an hour"
+
+
+def test_a_server_that_refuses_everything_in_ones_own_mailbox_does_not_know_rights(server: Running) -> None:
+    def hook(body: bytes, forward: Callable[[], Reply]) -> Reply:
+        answer = forward()
+        part = re.compile(rb"(<t:(?:Create\w+|Delete|Modify)>)true")
+        return Reply(200, part.sub(rb"\1false", answer.body))
+
+    with relay(server.url, hook) as between:
+        own = ExchangeTree(connection(between.url)).survey()
+        shared = ExchangeTree(connection(between.url, mailbox="alice@example.test")).survey()
+    assert own.stamps and not own.refused
+    assert all(Refusal.CHANGE in refused for refused in shared.refused.values()) and shared.refused.keys() == shared.stamps.keys()
+    assert not tree_of(server).survey().refused

@@ -14,6 +14,7 @@ from lxml import etree
 from ews_bridge.exchange import invite
 from ews_bridge.sandbox.markup import t
 from ews_bridge.sandbox.store import Item
+from tests.calendar_desk import event
 from tests.inside import Inside
 from tests.mirror import Ran
 from tests.sandbox_calls import item_ids
@@ -21,7 +22,10 @@ from tests.sandbox_server import ALICE
 from tests.sandbox_server import BOB
 from tests.sandbox_server import Running
 from tests.sandbox_server import running
+from tests.test_readers import needs
+from tests.test_readers import on_screen
 
+CONTRIB = Path(__file__).parent.parent / "contrib"
 TIMES = "<t:Start>2026-12-01T09:00:00Z</t:Start><t:End>2026-12-01T10:00:00Z</t:End>"
 INVITED = (
     f"<t:RequiredAttendees><t:Attendee><t:Mailbox><t:EmailAddress>{BOB[0]}</t:EmailAddress></t:Mailbox></t:Attendee>"
@@ -207,6 +211,28 @@ def test_a_pipe_is_read(office: Office, monkeypatch: pytest.MonkeyPatch) -> None
     assert office.answer(meeting) == "Accept"
 
 
+@needs("neomutt")
+@needs("tmux")
+def test_neomutt_shows_an_invitation_and_answers_it_with_two_keys(office: Office) -> None:
+    meeting = office.meeting()
+    inbox = office.home / "Mail/INBOX"
+    for name in ("cur", "new", "tmp"):
+        (inbox / name).mkdir(parents=True)
+    (inbox / "cur/1:2,S").write_bytes(office.letter().read_bytes().replace(b"\r\n", b"\n"))
+    program = office.home / "bin/ews-bridge"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\ncd {CONTRIB.parent}\nexec {sys.executable} -m ews_bridge "$@"\n')
+    program.chmod(0o755)
+    (office.home / ".mailcap").write_text((CONTRIB / "mailcap").read_text())
+    shell = f"env PATH={program.parent}:$PATH neomutt -n -F {CONTRIB / 'muttrc-invitations'}"
+    shown = on_screen(office.cli, f"{shell} -e 'push <display-message>' -f {inbox}", "Invitation:", "qx")
+    assert "Where:      Attic" in shown
+    assert office.answer(meeting) != "Accept"
+    said = on_screen(office.cli, f"{shell} -e 'push ,a' -f {inbox}", "Press any key", "qx")
+    assert "accepted, the organizer is told" in said
+    assert office.answer(meeting) == "Accept"
+
+
 def test_an_ics_alone_is_enough(office: Office) -> None:
     meeting = office.meeting()
     text = office.letter().read_bytes()
@@ -218,6 +244,24 @@ def test_an_ics_alone_is_enough(office: Office) -> None:
     )
     assert office.run("accept", path).code == 0
     assert office.answer(meeting) == "Accept"
+
+
+def test_the_file_in_the_calendar_follows_and_nothing_else_is_uploaded(office: Office) -> None:
+    with (office.home / ".config/ews-bridge/config.toml").open("a") as config:
+        config.write('[accounts.work.calendar]\npath = "~/Calendars"\n')
+    office.meeting()
+    assert office.cli.run("sync", "--only", "calendar").code == 0
+    (file,) = (office.home / "Calendars").rglob("*.ics")
+    assert b"PARTSTAT=NEEDS-ACTION" in file.read_bytes().replace(b"\r\n ", b"")
+    mine = file.with_name("mine.ics")
+    mine.write_bytes(event("DTSTART:20261212T090000Z", "DTEND:20261212T100000Z"))
+    assert office.run("accept", office.letter()).code == 0
+    text = file.read_bytes().replace(b"\r\n ", b"")
+    assert any(b"PARTSTAT=ACCEPTED" in line for line in text.splitlines() if BOB[0].encode() in line)
+    assert len(office.entries()) == 1
+    assert office.run("decline", office.letter()).code == 0
+    assert not file.exists()
+    assert mine.exists()
 
 
 def test_an_old_invitation_is_not_answered_and_the_new_one_is(office: Office) -> None:

@@ -1,7 +1,8 @@
-"""Any history of tasks that are made, edited, moved and deleted on both sides, with runs cut off anywhere: both sides come to
-say the same, no edit is lost (at worst it is kept aside, and told), nothing is doubled, and every field comes through.
+"""Any history of tasks, or of contacts, that are made, edited, moved and deleted on both sides, with runs cut off anywhere: both
+sides come to say the same, no edit is lost (at worst it is kept aside, and told), nothing is doubled, and every field comes
+through.
 
-The engine, the stores and the codec are the real ones; the server is the sandbox.
+The engine, the stores and the codecs are the real ones; the server is the sandbox.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from hypothesis.stateful import initialize
 from hypothesis.stateful import rule
 
 from ews_bridge.errors import EwsBridgeError
+from ews_bridge.exchange.cards import Cards
+from ews_bridge.exchange.form import Form
 from ews_bridge.exchange.items import ItemFolder
 from ews_bridge.exchange.items import Kept
 from ews_bridge.exchange.session import Connection
@@ -38,9 +41,9 @@ from tests.exchange_relay import connection
 from tests.itemdesk import ItemDesk
 from tests.itemdesk import itemdesk
 from tests.itemdesk import todo
-
-FORM = TaskForm()
-FOLDERS = ("Tasks", "Work")
+from tests.test_contact_codec import JPEG
+from tests.test_contact_codec import card
+from tests.test_contact_codec import picture
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Cn", "Co")), max_size=20).map(str.strip)
 DAY = st.dates(datetime.date(2001, 1, 1), datetime.date(2099, 12, 31))
@@ -77,16 +80,46 @@ def fields(draw: st.DrawFn) -> list[str]:
     return lines
 
 
+@st.composite
+def properties(draw: st.DrawFn) -> list[str]:
+    """Lines of a contact, more of some than Exchange has places for."""
+    lines = [
+        f"EMAIL;TYPE={draw(st.sampled_from(['work', 'home', 'pref']))}:{n}@example.org" for n in range(draw(st.integers(0, 5)))
+    ]
+    lines += [f"TEL;TYPE={draw(st.sampled_from(['work', 'cell', 'fax', 'x-own']))}:{n}" for n in range(draw(st.integers(0, 4)))]
+    for name in draw(st.lists(st.sampled_from(["NOTE", "TITLE", "ORG", "X-SPOUSE", "NICKNAME", "X-OWN", "ROLE"]), unique=True)):
+        if text := draw(TEXT):
+            lines.append(f"{name}:{escaped(text)}")
+    if draw(st.booleans()):
+        lines += [f"BDAY:{draw(DAY)}", "item1.URL:https://example.org/x", "item1.X-ABLABEL:boat", "CATEGORIES:a,b"]
+    if draw(st.booleans()):
+        lines.append(f"ADR;TYPE=work:Box;{';'.join(escaped(draw(TEXT)) for _ in range(3))};;;")
+    if draw(st.integers(0, 3)) == 0:
+        lines.append(picture(JPEG + bytes([draw(st.integers(0, 255))]), "JPEG"))
+    return lines
+
+
+LINES = st.runner().flatmap(lambda machine: machine.lines)
+
+
 class Machine(RuleBasedStateMachine):
-    """`wanted`: what some user said last of each task, and nobody has said otherwise since; None: it was deleted."""
+    """Of tasks. `said`, `dropped`: see `start`."""
+
+    form: Form = TaskForm()
+    kind = "tasks"
+    folders = ("Tasks", "Work")
+    lines = fields()
+
+    def file(self, uid: str, text: str, lines: list[str]) -> bytes:
+        return todo(uid, text, *lines)
 
     @initialize()
     def start(self) -> None:
         self.stack = ExitStack()
         home = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
-        self.it: ItemDesk = self.stack.enter_context(itemdesk(home, tasks='guard = "100%"'))
+        self.it: ItemDesk = self.stack.enter_context(itemdesk(home, **{self.kind: 'guard = "100%"'}))
         alice = self.it.server.alice
-        alice.create_folder(alice.folder("msgfolderroot"), "Work", "IPF.Task")
+        alice.create_folder(alice.folder("msgfolderroot"), "Work", self.form.folder_class)
         self.line = self.stack.enter_context(connection(self.it.server.url))
         self.count = itertools.count(1)
         self.it.settle()
@@ -104,11 +137,17 @@ class Machine(RuleBasedStateMachine):
         found = next(each for each in alice.folder("msgfolderroot").children if each.name == name)
         bin_ = alice.folder_id(alice.folder("deleteditems"))
         return ItemFolder(
-            self.line, alice.folder_id(found), FOLDERS.index(name) + 1, form=FORM, trash=bin_, kept=Kept(), ids=lambda _: {}
+            self.line,
+            alice.folder_id(found),
+            self.folders.index(name) + 1,
+            form=self.form,
+            trash=bin_,
+            kept=Kept(),
+            ids=lambda _: {},
         )
 
     def remote(self) -> Iterator[tuple[str, ItemFolder, Entry, bytes]]:
-        for name in FOLDERS:
+        for name in self.folders:
             store = self.server(name)
             entries = [entry for page in store.scan("", dict) for entry in page.entries]
             for entry, content in store.read(entries):
@@ -116,48 +155,49 @@ class Machine(RuleBasedStateMachine):
                 yield name, store, entry, b"".join(content.pieces())
 
     def local(self) -> Iterator[tuple[str, Path, bytes]]:
-        for file in self.it.files("tasks"):
+        for file in self.it.files(self.kind):
             yield file.parent.name, file, file.read_bytes()
 
     def summary(self, data: bytes) -> str:
-        return FORM.read(data).label
+        return self.form.read(data).label
 
     def fresh(self) -> str:
         text = f"t{next(self.count)}"
         self.said.add(text)
         return text
 
-    @rule(lines=fields(), folder=st.sampled_from(FOLDERS))
-    def created_here(self, lines: list[str], folder: str) -> None:
+    @rule(lines=LINES, folder=st.integers(0, 1))
+    def created_here(self, lines: list[str], folder: int) -> None:
         text = self.fresh()
-        (self.it.home("tasks", folder) / f"{text}.ics").write_bytes(todo(f"uid-{text}", text, *lines))
+        path = self.it.home(self.kind, self.folders[folder]) / f"{text}{self.form.suffix}"
+        path.write_bytes(self.file(f"uid-{text}", text, lines))
 
-    @rule(lines=fields(), folder=st.sampled_from(FOLDERS))
-    def created_there(self, lines: list[str], folder: str) -> None:
+    @rule(lines=LINES, folder=st.integers(0, 1))
+    def created_there(self, lines: list[str], folder: int) -> None:
         text = self.fresh()
-        data = todo(f"uid-{text}", text, *lines)
+        data = self.file(f"uid-{text}", text, lines)
         source = Entry("s", f"uid-{text}")
         new = New(Content(lambda: iter([data])), f"user-{text}", f"uid-{text}", frozenset())
-        ((_, made),) = self.server(folder).create([(source, new)])
+        ((_, made),) = self.server(self.folders[folder]).create([(source, new)])
         assert isinstance(made, Entry), made
 
-    @rule(index=st.integers(0, 9), lines=fields())
+    @rule(index=st.integers(0, 9), lines=LINES)
     def edited_here(self, index: int, lines: list[str]) -> None:
         found = list(self.local())
         if found:
             _, file, data = found[index % len(found)]
             self.dropped.add(self.summary(data))
-            fresh = todo(FORM.read(data).uid, self.fresh(), *lines)
+            fresh = self.file(self.form.read(data).uid, self.fresh(), lines)
             file.with_name(".edit").write_bytes(fresh)
             os.rename(file.with_name(".edit"), file)
 
-    @rule(index=st.integers(0, 9), lines=fields())
+    @rule(index=st.integers(0, 9), lines=LINES)
     def edited_there(self, index: int, lines: list[str]) -> None:
         found = list(self.remote())
         if found:
             _, store, entry, data = found[index % len(found)]
             self.dropped.add(self.summary(data))
-            new = todo(entry.key, self.fresh(), *lines)
+            new = self.file(entry.key, self.fresh(), lines)
             ((_, made),) = store.update([(entry, Content(lambda: iter([new])))])
             assert isinstance(made, Entry), made
 
@@ -182,14 +222,14 @@ class Machine(RuleBasedStateMachine):
         found = list(self.local())
         if found:
             folder, file, _ = found[index % len(found)]
-            file.rename(self.it.home("tasks", FOLDERS[1 - FOLDERS.index(folder)]) / file.name)
+            file.rename(self.it.home(self.kind, self.folders[1 - self.folders.index(folder)]) / file.name)
 
     @rule(index=st.integers(0, 9))
     def moved_there(self, index: int) -> None:
         found = list(self.remote())
         if found:
             folder, store, entry, _ = found[index % len(found)]
-            list(store.move([entry], self.server(FOLDERS[1 - FOLDERS.index(folder)])))
+            list(store.move([entry], self.server(self.folders[1 - self.folders.index(folder)])))
 
     # ---- runs
 
@@ -201,7 +241,7 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def converges(self) -> None:
         self.it.settle()
-        local = sorted((folder, FORM.read(data).uid, FORM.read(data).revision) for folder, _, data in self.local())
+        local = sorted((folder, self.form.read(data).uid, self.form.read(data).revision) for folder, _, data in self.local())
         remote = sorted((name, entry.key, entry.revision) for name, _, entry, _ in self.remote())
         assert local == remote
         uids = [uid for _, uid, _ in local]
@@ -210,6 +250,18 @@ class Machine(RuleBasedStateMachine):
         kept = self.it.user.state / "conflicts"
         aside = {self.summary(path.read_bytes()) for path in kept.iterdir()} if kept.exists() else set()
         assert self.said - self.dropped <= here | aside, f"lost {self.said - self.dropped - here - aside}"
+
+
+class ContactsMachine(Machine):
+    """Of contacts."""
+
+    form = Cards()
+    kind = "contacts"
+    folders = ("Contacts", "Work")
+    lines = properties()
+
+    def file(self, uid: str, text: str, lines: list[str]) -> bytes:
+        return card(f"UID:{uid}", f"FN:{text}", f"N:{text};;;;", *lines)
 
 
 class Crash(BaseException):
@@ -253,7 +305,8 @@ def cut(calls: int, *, after: bool) -> Iterator[None]:
 
 
 TestItemsMachine = Machine.TestCase
-TestItemsMachine.settings = settings(
+TestContactsMachine = ContactsMachine.TestCase
+TestItemsMachine.settings = TestContactsMachine.settings = settings(
     max_examples=int(os.environ.get("ITEMS_EXAMPLES", "15")),
     stateful_step_count=12,
     deadline=None,

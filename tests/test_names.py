@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from ews_bridge import names
 from ews_bridge.names import Layout
+from ews_bridge.names import from_imap
 
 LAYOUTS: list[Layout] = ["verbatim", "maildir++", "flat"]
 HOSTILE = [
@@ -134,3 +135,20 @@ def test_cut_names_end_at_a_character() -> None:
     assert names.is_cut(cut)
     assert cut[:119] == "ü" * 119
     assert not names.is_cut("short~0123456789abcdef")
+
+
+@pytest.mark.parametrize(
+    ("imap", "meant"),
+    [
+        ("Entw&APw-rfe", "Entwürfe"),
+        ("Lists/R&-D", "Lists/R&D"),
+        ("&U,BTFw-/&ZeVnLIqe-", "台北/日本語"),
+        ("~peter/mail/&2D3cqQ-", "~peter/mail/\U0001f4a9"),
+        ("plain", "plain"),
+        ("R&D", "R&D"),  # no IMAP name: it stands for itself
+        ("a &b- c", "a &b- c"),
+        ("&2D0-", "&2D0-"),
+    ],
+)
+def test_a_path_of_an_imap_program_is_read_as_it_was_meant(imap: str, meant: str) -> None:
+    assert from_imap(imap) == meant

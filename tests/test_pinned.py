@@ -10,7 +10,9 @@ import sys
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -19,10 +21,13 @@ from ews_bridge.maildir import Maildir
 from ews_bridge.model import Content
 from ews_bridge.model import Entry
 from ews_bridge.model import Flag
+from ews_bridge.model import Hints
 from ews_bridge.model import New
 from ews_bridge.model import Policy
+from ews_bridge.model import Scan
 from ews_bridge.model import Side
 from ews_bridge.sandbox.store import Item
+from ews_bridge.state import State
 from ews_bridge.trash import Trash
 from tests.inside import Inside
 from tests.memory import World
@@ -155,6 +160,23 @@ def test_what_is_frozen_is_as_the_server_has_it() -> None:
     bench.local.remove(here)
     bench.settle_down(frozen)
     assert contents(bench.local) == contents(bench.remote) == [b"a"]
+
+
+def test_nothing_goes_where_nothing_may_be_put() -> None:
+    bench = Bench()
+    closed = Policy(closed=frozenset({2}))
+    here, there = both(bench)
+    bench.local.move(here, 2)
+    bench.local.add(b"b", "<b>", NONE, 2)
+    bench.settle_down(closed)
+    assert contents(bench.local, 1) == contents(bench.remote, 1) == [b"a"]
+    assert not contents(bench.local, 2) and not contents(bench.remote, 2)
+    assert bench.local.thrown == [b"b"]
+    bench.remote.move(there, 2)
+    bench.settle_down(closed)
+    bench.local.set_flags(only(bench.local), F)
+    bench.settle_down(closed)
+    assert bench.remote.items[only(bench.remote)].flags == F
 
 
 def test_what_leaves_the_window_is_not_deleted() -> None:
@@ -312,6 +334,29 @@ def test_mails_of_one_message_id_are_adopted_by_date() -> None:
     bench.remote.add(b"b", "<a>", NONE, 1, sent=6)
     bench.settle_down()
     assert contents(bench.local) == contents(bench.remote) == [b"a", b"b"]
+
+
+def never_met(here: Sequence[Hints], there: Sequence[Hints], key: str) -> int:
+    """How many of these files and items, of one collection and with one key, are taken for the same."""
+    state = State.in_memory()
+    for side, hints in ((Side.LOCAL, here), (Side.REMOTE, there)):
+        entries = tuple(Entry(f"{side}{n}", key, collection=1, hints=each) for n, each in enumerate(hints))
+        state.observe(side, 1, Scan(entries, first=True, last=True))
+    return state.pair()
+
+
+def test_mails_of_one_message_id_are_adopted_by_author() -> None:
+    bob, listed, later = (Hints(sent=5, author=one) for one in ("b@x bob", "list@x bob via list", "b@y bob"))
+    assert never_met([bob], [listed], "<a>") == 0
+    assert never_met([bob], [later], "<a>") == never_met([bob], [Hints(sent=5)], "<a>") == 1
+
+
+def test_mails_without_a_message_id_are_adopted_where_there_is_one_of_them() -> None:
+    one = Hints(sent=5, label="hello", author="b@x bob")
+    assert never_met([one], [one], "") == 1
+    assert never_met([one, one], [one], "") == never_met([one], [one, one], "") == 0
+    for other in (replace(one, sent=6), replace(one, label="bye"), replace(one, author="c@x"), replace(one, author="")):
+        assert never_met([one], [other], "") == 0
 
 
 def test_what_both_sides_lost_is_over() -> None:
@@ -499,6 +544,19 @@ def test_a_file_that_was_edited_meanwhile_is_not_replaced(maildir: Maildir) -> N
     assert file.read_bytes() == message(2)
 
 
+def test_of_two_renames_during_a_run_the_servers_stays(server: Running, user: Inside) -> None:
+    """Both give a folder a name, there only after we listed it: the server's is not written over."""
+    folder = server.alice.create_folder(server.alice.folder("msgfolderroot"), "Old")
+    user.syncs()
+    (user.mail / "Old").rename(user.mail / "Mine")
+    acting(server, "SyncFolderHierarchy", lambda: server.alice.rename_folder(folder, "Theirs"))
+    ran = user.run("sync")
+    assert "renamed on the server meanwhile" in ran.err
+    user.syncs()
+    assert folder.name == "Theirs"
+    assert (user.mail / "Theirs/cur").is_dir() and not (user.mail / "Mine").exists()
+
+
 def a_draft(server: Running, user: Inside) -> tuple[Item, Path]:
     item = server.alice.add_mime(server.alice.folder("drafts"), message(1), draft=True)
     user.syncs()
@@ -537,6 +595,32 @@ def test_a_draft_that_is_edited_while_it_is_deleted_comes_back(server: Running, 
     assert_mirrored(user, server.alice)
 
 
+@pytest.mark.parametrize("mime", ["keep", "regenerate"])
+def test_an_edit_whose_answer_was_lost_is_no_conflict_with_itself(mime: Literal["keep", "regenerate"], tmp_path: Path) -> None:
+    with running(mime=mime) as server:
+        user = Inside(tmp_path, server.url)
+        user.configure()
+        item, file = a_draft(server, user)
+        file.write_bytes(message(3).replace(b"\r\n", b"\n"))
+        server.faults({"operation": "UpdateItem", "fault": "lost-reply"})
+        user.run("sync")
+        server.faults()
+        user.syncs()
+        (file,) = files(user, "Drafts")
+        assert b"message 3" in file.read_bytes() and b"message 3" in item.mime
+        assert not (user.state / "conflicts").exists()
+        # And another's edit that came after it is one.
+        file.write_bytes(message(4).replace(b"\r\n", b"\n"))
+        server.faults({"operation": "UpdateItem", "fault": "lost-reply"})
+        user.run("sync")
+        server.faults()
+        edit_on_server(server, item, 5)
+        user.run("sync")
+        (file,) = files(user, "Drafts")
+        assert b"message 5" in file.read_bytes()
+        assert [b"message 4" in each.read_bytes() for each in (user.state / "conflicts").iterdir()] == [True]
+
+
 def test_a_draft_that_was_edited_there_is_not_replaced(server: Running, user: Inside) -> None:
     """Both edit it during one run: the server's version stays, ours is kept aside."""
     item, file = a_draft(server, user)
@@ -547,6 +631,11 @@ def test_a_draft_that_was_edited_there_is_not_replaced(server: Running, user: In
     (file,) = files(user, "Drafts")
     assert b"message 2" in file.read_bytes()
     assert [each.read_bytes() for each in (user.state / "conflicts").iterdir()] == [message(3).replace(b"\r\n", b"\n")]
+
+
+def test_a_draft_that_was_edited_there_is_not_replaced_where_the_server_asks_for_no_key(server: Running, user: Inside) -> None:
+    server.switch(ignore_change_keys=True)
+    test_a_draft_that_was_edited_there_is_not_replaced(server, user)
 
 
 def test_a_conflict_that_is_told_twice_is_kept_once(server: Running, user: Inside) -> None:

@@ -214,6 +214,25 @@ def test_the_guard_refuses_what_looks_like_an_accident(losing: int, total: int, 
 
 # ---- properties
 
+
+def test_nothing_is_put_into_a_closed_collection_and_what_is_there_may_change() -> None:
+    closed = Policy(closed=frozenset({2}))
+    base = base_of(entry("same", "l"), entry("same", "r"), frozenset({Flag.SEEN}))  # type: ignore[arg-type]
+    there = replace(base.remote, collection=2)
+
+    def undone(link: Link | None, local: Entry | None, remote: Entry | None) -> list[str]:
+        made = plan([Row(1, link, local, remote)], closed)
+        return [str(step) for step in (made.reverted or made.steps)] + ["undone"] * len(made.reverted)
+
+    assert undone(None, replace(base.local, collection=2), None) == ["delete local <k>", "undone"]
+    assert undone(base, replace(base.local, collection=2), base.remote) == ["move local <k>", "undone"]
+    inside = Link(replace(base.local, collection=2), there)
+    flagged = replace(inside.local, flags=frozenset({Flag.SEEN, Flag.FLAGGED}))
+    assert undone(inside, flagged, there) == ["mark remote <k>: FS"]
+    assert undone(inside, None, there) == ["delete remote <k>"]
+    assert undone(inside, replace(inside.local, collection=1), there) == ["move remote <k>"]
+
+
 FLAGS: st.SearchStrategy[Flags] = st.frozensets(st.sampled_from([Flag.SEEN, Flag.FLAGGED, Flag.ANSWERED, Flag.FORWARDED]))
 REVISIONS = st.sampled_from(["", "1", "2"])
 ENTRIES = st.builds(Entry, st.sampled_from("abc"), st.just("<k>"), REVISIONS, FLAGS, st.sampled_from([1, 2, 3]))

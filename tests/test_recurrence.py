@@ -240,6 +240,11 @@ def test_patterns_of_exchange_are_written_as_what_they_do(xml: str, value: str) 
     assert recurrence.to_rrule(rule, date(2028, 2, 29), "") == value
 
 
+def test_the_last_day_of_a_month_is_one_that_it_has() -> None:
+    rule = rrule.read("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=-1", date(2028, 2, 29))
+    assert "<t:DayOfMonth>29</t:DayOfMonth>" in recurrence.to_xml(rule, date(2028, 2, 29))
+
+
 def test_a_pattern_that_is_no_events_is_refused() -> None:
     xml = (
         f'<t:Recurrence xmlns:t="{soap.TYPES}"><t:DailyRegeneration><t:Interval>1</t:Interval></t:DailyRegeneration>'

@@ -353,6 +353,11 @@ def test_names_are_resolved(office: Office) -> None:
     assert list(protocol.get_timezones(return_full_timezone_data=True))
 
 
+def test_the_master_category_list_is_read(office: Office) -> None:
+    found = office.alice.calendar.get_user_configuration("CategoryList", properties="XmlData")
+    assert b'<category name="Red Category" color="0"/>' in found.xml_data
+
+
 def test_what_exchangelib_gets_wrong_is_refused_as_exchange_refuses_it(office: Office) -> None:
     assert office.alice.version
     with pytest.raises(ErrorSchemaValidation):

@@ -56,11 +56,21 @@ class Machine(RuleBasedStateMachine):
         keyed=st.booleans(),
         stamped=st.booleans(),
         frozen=st.sampled_from([(), (), (), (2,)]),
+        closed=st.sampled_from([(), (), (), (2,)]),
     )
-    def start(self, *, delta_local: bool, delta_remote: bool, keyed: bool, stamped: bool, frozen: tuple[int, ...]) -> None:
+    def start(
+        self,
+        *,
+        delta_local: bool,
+        delta_remote: bool,
+        keyed: bool,
+        stamped: bool,
+        frozen: tuple[int, ...],
+        closed: tuple[int, ...],
+    ) -> None:
         self.bench = Bench(delta_local=delta_local, delta_remote=delta_remote, keyed=keyed, stamped=stamped)
         self.count = itertools.count()
-        self.policy = Policy(frozen=frozenset(frozen))
+        self.policy = Policy(frozen=frozenset(frozen), closed=frozenset(closed))
         self.alive: set[bytes] = set()
         self.gone: set[bytes] = set()
         self.copied: set[bytes] = set()
@@ -231,7 +241,7 @@ class Machine(RuleBasedStateMachine):
         if refill:
             self.intents = dict.fromkeys(self.intents)  # what was deleted comes back
             self.untagged.clear()
-        self.sync(policy=Policy(writes=writes, refill=refill, frozen=self.policy.frozen))
+        self.sync(policy=Policy(writes=writes, refill=refill, frozen=self.policy.frozen, closed=self.policy.closed))
 
     @rule(
         calls=st.integers(0, 50),
@@ -272,12 +282,12 @@ class Machine(RuleBasedStateMachine):
                 views[0][view] += 1
         assert views[0] == views[1], views
         have = Counter(content for content, _, _ in views[0].elements())
-        thrown = set(local.thrown) if self.policy.frozen else set()
+        thrown = set(local.thrown) if self.policy.frozen or self.policy.closed else set()
         lost = self.alive - have.keys() - set(self.bench.aside) - thrown
         assert not lost, f"lost {lost}"
         twice = {content for content, n in have.items() if n > 1} - self.copied
         assert not twice, f"twice {twice}"
-        if not self.policy.frozen:
+        if not (self.policy.frozen or self.policy.closed):
             wrong = (set(local.thrown) | set(remote.thrown)) - self.gone
             assert not wrong, f"deleted, and no user did {wrong}"
             for intent in filter(None, self.intents.values()):

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 def command(given: Given) -> int:
     """The server's folders: what each holds, and where it lives on disk.
 
-    A folder without a directory is left out by the configuration.
+    A folder without a directory is left out by the configuration. In one that is read-only, by the configuration or by the
+    rights that you have, local changes are undone.
     """
     accounts = given.load()
     found: dict[str, list[overview.FolderInfo]] = {}
@@ -54,12 +55,16 @@ def _lines(folders: list[overview.FolderInfo]) -> list[str]:
             each.kind,
             f"{each.items:,}",
             f"{each.unread:,}" if each.kind == "mail" else "",
-            each.special,
+            _role(each),
             str(each.directory) if each.synced else "-",
         ]
         for each in folders
     ]
     return output.table(["FOLDER", "KIND", "ITEMS", "UNREAD", "SPECIAL", "DIRECTORY"], rows, right=(2, 3))
+
+
+def _role(folder: overview.FolderInfo) -> str:
+    return ", ".join(filter(None, (folder.special, "read-only" if folder.read_only else "")))
 
 
 def _as_json(folder: overview.FolderInfo) -> dict[str, object]:

@@ -16,14 +16,19 @@ from ews_bridge import config
 from ews_bridge.cli import output
 from ews_bridge.cli.options import Given
 from ews_bridge.cli.options import shared_options
+from ews_bridge.cli.progress import Progress
 from ews_bridge.errors import BadItem
+from ews_bridge.errors import EwsBridgeError
 from ews_bridge.errors import UsageError
+from ews_bridge.model import Side
 
 if TYPE_CHECKING:
     from ews_bridge.exchange.answering import Outcome
     from ews_bridge.exchange.attendees import Person
     from ews_bridge.exchange.invite import Invitation
 
+#: How long a run that is under way is waited for.
+_LOCK_SECONDS = 10.0
 ACTIONS = ("show", "accept", "tentative", "decline")
 _ANSWERS = {"ACCEPTED": "accepted", "TENTATIVE": "perhaps", "DECLINED": "declined", "DELEGATED": "delegated", "NEEDS-ACTION": ""}
 
@@ -66,6 +71,8 @@ def command(given: Given, *, action: str, source: str, comment: str, no_reply: b
     outcome = _answer(account, invitation, action, comment=comment, mailed=not no_reply)
     event = invitation.event
     given.say(f"{account.name}: {_sentence(outcome)}: {event.summary or event.uid} ({_when(invitation)})")
+    if account.calendar is not None:
+        _fetch(account, given)
     if given.json:
         done = Answered(account.name, event.uid, event.summary, outcome.said, outcome.new, outcome.mailed)
         output.say_json({name: getattr(done, name) for name in Answered.__slots__})
@@ -98,6 +105,18 @@ def _answer(account: config.Account, invitation: Invitation, verb: str, *, comme
             return answering.answer(connection, invitation, verb, comment=comment, mailed=mailed)
         except Fault as error:
             raise BadItem(f"the server does not take this answer: {error}", hint=error.hint) from error
+
+
+def _fetch(account: config.Account, given: Given) -> None:
+    """Bring the calendar's files up to date; what waits on disk is not uploaded by the way. The answer stands, whatever comes."""
+    from ews_bridge import sync as engine
+
+    options = engine.Options(only=("calendar",), writes=frozenset((Side.LOCAL,)), wait=_LOCK_SECONDS)
+    try:
+        with Progress(account.name, shown=not given.quiet) as progress:
+            engine.sync(account, options=options, progress=progress)
+    except EwsBridgeError as error:
+        output.complain(f"the calendar's files follow with the next sync: {error}", account=account.name)
 
 
 def _sentence(outcome: Outcome) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 from typing import Literal
 
 import click
@@ -10,6 +11,9 @@ import click
 from ews_bridge.cli.options import shared_options
 from ews_bridge.errors import Unavailable
 from ews_bridge.errors import UsageError
+
+if TYPE_CHECKING:
+    from ews_bridge.sandbox.rights import Grant
 
 
 def _user(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
@@ -19,11 +23,28 @@ def _user(context: click.Context, parameter: click.Parameter, values: tuple[str,
     return tuple((value.partition(":")[0], value.partition(":")[2]) for value in values)
 
 
+def _grants(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[Grant, ...]:
+    from ews_bridge.sandbox.rights import parse
+
+    try:
+        return tuple(one for value in values for one in parse(value))
+    except ValueError as error:
+        raise click.BadParameter(str(error).removeprefix("--grant: "), context, parameter) from error
+
+
 @click.command("sandbox")
 @shared_options
 @click.option("--host", default="127.0.0.1", show_default=True, help="Listen at this address.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="Listen at this port; 0: a free one.")
 @click.option("--user", "users", multiple=True, callback=_user, metavar="ADDRESS:PASSWORD", help="A mailbox; may be repeated.")
+@click.option(
+    "--grant",
+    "grants",
+    multiple=True,
+    callback=_grants,
+    metavar="USER:OWNER[/FOLDER]:RIGHT,...",
+    help="A right in another's mailbox; may be repeated.",
+)
 @click.option("--seed", default="demo", show_default=True, metavar="demo|empty|FOLDER", help="What the first mailbox holds.")
 @click.option("--data", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Keep the mailboxes in this file.")
 @click.option("--auth", default="basic,ntlm", show_default=True, metavar="basic,ntlm", help="How clients may sign in.")
@@ -38,6 +59,7 @@ def command(
     host: str,
     port: int,
     users: tuple[tuple[str, str], ...],
+    grants: tuple[Grant, ...],
     seed: str,
     data: Path | None,
     auth: str,
@@ -61,6 +83,7 @@ def command(
         host=host,
         port=port,
         users=users or Settings().users,
+        grants=grants,
         seed=seed,
         data=data,
         auth=schemes,

@@ -108,7 +108,7 @@ def answer(connection: Connection, invitation: Invitation, verb: str, *, comment
     ref = _back_in_calendar(connection, target) if target.trashed else target.ref
     told = mailed and soap.text(target.element, "IsResponseRequested") != "false"
     try:
-        bulk.single(connection, respond(element, ref, comment, mailed=told), repeat=False)
+        bulk.single(connection, respond(element, ref, comment, mailed=told, mailbox=connection.settings.mailbox), repeat=False)
     except faults.Fault as error:
         if error.code in _OUT_OF_DATE:
             raise _stale() from error
@@ -133,10 +133,11 @@ def find(connection: Connection, invitation: Invitation) -> Target | None:
     return None
 
 
-def respond(element: str, ref: tuple[str, str], comment: str, *, mailed: bool) -> bytes:
+def respond(element: str, ref: tuple[str, str], comment: str, *, mailed: bool, mailbox: str) -> bytes:
     """The request that gives an answer. What is not sent is saved where it is in nobody's way: in Deleted Items."""
     disposition = "SendAndSaveCopy" if mailed else "SaveOnly"
-    folder = "" if mailed else f"<m:SavedItemFolderId>{asking.distinguished('deleteditems')}</m:SavedItemFolderId>"
+    there = asking.distinguished("deleteditems", mailbox)
+    folder = "" if mailed else f"<m:SavedItemFolderId>{there}</m:SavedItemFolderId>"
     body = f'<t:Body BodyType="Text">{escape(comment)}</t:Body>' if comment else ""
     reference = asking.item_id(*ref).replace("<t:ItemId", "<t:ReferenceItemId", 1)
     return (
@@ -208,7 +209,7 @@ def _search(connection: Connection, folder: str, identifier: str, fields: str) -
     operation = (
         '<m:FindItem Traversal="Shallow"><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape></m:ItemShape>'
         f"<m:Restriction>{test}</m:Restriction>"
-        f"<m:ParentFolderIds>{asking.distinguished(folder)}</m:ParentFolderIds></m:FindItem>"
+        f"<m:ParentFolderIds>{asking.distinguished(folder, connection.settings.mailbox)}</m:ParentFolderIds></m:FindItem>"
     ).encode()
     found = bulk.single(connection, operation, repeat=True).element
     for ident in [str(one.get("Id", "")) for one in found.iter(f"{_T}ItemId")]:
@@ -235,7 +236,8 @@ def _item(answer: soap.Message) -> etree._Element:
 
 def _back_in_calendar(connection: Connection, target: Target) -> tuple[str, str]:
     """What was declined and is accepted now returns from Deleted Items; its id there."""
-    moved = bulk.single(connection, asking.move_items([target.ref[0]], asking.distinguished("calendar")), repeat=False)
+    calendar = asking.distinguished("calendar", connection.settings.mailbox)
+    moved = bulk.single(connection, asking.move_items([target.ref[0]], calendar), repeat=False)
     found = moved.element.find(f".//{_T}ItemId")
     if found is None:
         raise faults.Lost("the server moved the meeting and did not say where it is now")

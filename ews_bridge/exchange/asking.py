@@ -56,13 +56,17 @@ ENTRY_FIELDS = "".join(
         TOKEN,
     )
 )
+#: What is asked for beside, where files are there already that may be these items.
+AUTHOR = field("message:From")
 #: What belongs to a downloaded file.
 TIME_FIELDS = field("item:DateTimeReceived") + field("item:DateTimeSent")
 
-#: Hidden, stamp of the last change, counts, deletions: see `tree.probe`.
+#: Hidden, stamp of the last change, counts, deletions, rights: see `survey.py`.
 HIDDEN = tag(0x10F4, "Boolean")
 COMMIT_TIME = tag(0x670A, "SystemTime")  # PidTagLocalCommitTimeMax
-STAMP_FIELDS = "".join((COMMIT_TIME, tag(0x3602, "Integer"), tag(0x3603, "Integer"), tag(0x670B, "Integer")))
+SURVEY_FIELDS = "".join(
+    (field("folder:EffectiveRights"), COMMIT_TIME, tag(0x3602, "Integer"), tag(0x3603, "Integer"), tag(0x670B, "Integer"))
+)
 FOLDER_FIELDS = "".join(map(field, ("folder:ParentFolderId", "folder:DisplayName", "folder:FolderClass"))) + HIDDEN
 
 
@@ -79,8 +83,15 @@ def folder_id(ident: str) -> str:
     return f'<t:FolderId Id="{attribute(ident)}"/>'
 
 
-def distinguished(name: str) -> str:
-    return f'<t:DistinguishedFolderId Id="{name}"/>'
+def distinguished(name: str, mailbox: str = "") -> str:
+    """A folder by its role, in the mailbox of who signs in or, where one is given, in that of somebody else.
+
+    Only names need that: the ids of folders and items say by themselves whose they are.
+    """
+    if not mailbox:
+        return f'<t:DistinguishedFolderId Id="{name}"/>'
+    owner = f"<t:Mailbox><t:EmailAddress>{escape(mailbox)}</t:EmailAddress></t:Mailbox>"
+    return f'<t:DistinguishedFolderId Id="{name}">{owner}</t:DistinguishedFolderId>'
 
 
 def attribute(value: str) -> str:
@@ -95,10 +106,10 @@ def sync_items(folder: str, state: str, fields: str, page: int) -> bytes:
     ).encode()
 
 
-def sync_hierarchy(state: str, fields: str) -> bytes:
+def sync_hierarchy(state: str, fields: str, mailbox: str) -> bytes:
     return (
         f"<m:SyncFolderHierarchy><m:FolderShape><t:BaseShape>IdOnly</t:BaseShape>{_additional(fields)}</m:FolderShape>"
-        f"<m:SyncFolderId>{distinguished('msgfolderroot')}</m:SyncFolderId>{_state(state)}</m:SyncFolderHierarchy>"
+        f"<m:SyncFolderId>{distinguished('msgfolderroot', mailbox)}</m:SyncFolderId>{_state(state)}</m:SyncFolderHierarchy>"
     ).encode()
 
 
@@ -120,11 +131,11 @@ def get_folders(ids: str, fields: str) -> bytes:
     ).encode()
 
 
-def find_folders(fields: str, offset: int, page: int) -> bytes:
+def find_folders(fields: str, offset: int, page: int, mailbox: str) -> bytes:
     return (
         f'<m:FindFolder Traversal="Deep"><m:FolderShape><t:BaseShape>IdOnly</t:BaseShape>{_additional(fields)}</m:FolderShape>'
         f'<m:IndexedPageFolderView MaxEntriesReturned="{page}" Offset="{offset}" BasePoint="Beginning"/>'
-        f"<m:ParentFolderIds>{distinguished('msgfolderroot')}</m:ParentFolderIds></m:FindFolder>"
+        f"<m:ParentFolderIds>{distinguished('msgfolderroot', mailbox)}</m:ParentFolderIds></m:FindFolder>"
     ).encode()
 
 
@@ -271,10 +282,10 @@ def update_tag_list(ident: str, key: str, values: Sequence[str], version: int) -
     ).encode()
 
 
-def category_list() -> bytes:
+def category_list(mailbox: str) -> bytes:
     """The master category list: a configuration of the calendar folder (MS-OXOCFG 2.2.5.2)."""
     return (
-        f'<m:GetUserConfiguration><m:UserConfigurationName Name="CategoryList">{distinguished("calendar")}'
+        f'<m:GetUserConfiguration><m:UserConfigurationName Name="CategoryList">{distinguished("calendar", mailbox)}'
         "</m:UserConfigurationName><m:UserConfigurationProperties>XmlData</m:UserConfigurationProperties></m:GetUserConfiguration>"
     ).encode()
 

@@ -122,7 +122,9 @@ def sync_items(connection: Connection, folder: str, state: str, fields: str) -> 
 
 def sync_hierarchy(connection: Connection, state: str, fields: str, *, tries: int = 0) -> Page:
     """One page of the changes below the message root since `state`. Raises `StateLost`."""
-    return _sync(connection, asking.sync_hierarchy(state, fields), state, "IncludesLastFolderInRange", tries)
+    return _sync(
+        connection, asking.sync_hierarchy(state, fields, connection.settings.mailbox), state, "IncludesLastFolderInRange", tries
+    )
 
 
 def _sync(connection: Connection, operation: bytes, state: str, last_name: str, tries: int = 0) -> Page:
@@ -166,7 +168,9 @@ def find_folders(connection: Connection, fields: str) -> Iterator[etree._Element
     """All folders below the message root, in pages of 1,000."""
     offset = 0
     while True:
-        answer = single(connection, asking.find_folders(fields, offset, FIND_PAGE), repeat=True).element
+        answer = single(
+            connection, asking.find_folders(fields, offset, FIND_PAGE, connection.settings.mailbox), repeat=True
+        ).element
         root = answer.find(f"{{{soap.MESSAGES}}}RootFolder")
         if root is None:
             raise Unavailable("the server's list of folders is empty of everything")

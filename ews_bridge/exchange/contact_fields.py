@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,9 +17,9 @@ from datetime import timedelta
 from xml.sax.saxutils import escape
 
 from lxml import etree
-from lxml import html
 
 from ews_bridge.exchange import asking
+from ews_bridge.exchange import bodytext
 from ews_bridge.exchange import form
 from ews_bridge.exchange import mail
 from ews_bridge.exchange import soap
@@ -233,10 +232,8 @@ def _property(path: etree._Element) -> tuple[str, str]:
 
 def _note(body: etree._Element) -> str:
     said = body.text or ""
-    if body.get("BodyType") == "HTML" and said.strip():
-        said = re.sub(r"(?i)<(?:br|/p|/div|/tr|/li)\b[^>]*>", "\n\\g<0>", re.sub(r"\s+", " ", said))
-        text = "".join(str(each) for each in html.document_fromstring(said).itertext())
-        said = "\n".join(line.strip() for line in text.split("\n"))
+    if body.get("BodyType") == "HTML":
+        said = bodytext.from_html(said)
     return said.replace("\r\n", "\n").strip()
 
 

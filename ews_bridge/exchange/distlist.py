@@ -63,9 +63,9 @@ def is_group(lines: Iterable[Line]) -> bool:
 
 
 def uids(lines: Iterable[Line]) -> tuple[str, ...]:
-    """The UIDs of the contacts that a group names."""
-    named = (_target(line) for line in lines if line.name == vcard.MEMBER)
-    return tuple(dict.fromkeys(each for each in named if not each.lower().startswith(("mailto:", _URI))))
+    """The UIDs of the contacts that a group names, in both ways that a UID may be written: 4.0 has it as a URN."""
+    named = dict.fromkeys(_target(line) for line in lines if line.name == vcard.MEMBER)
+    return tuple(uid for each in named if not each.lower().startswith(("mailto:", _URI)) for uid in (each, f"{vcard.URN}{each}"))
 
 
 def meant(lines: Sequence[Line]) -> list[Line]:
@@ -144,7 +144,7 @@ def _line(mailbox: etree._Element, key: str, known: Mapping[str, str]) -> Line:
     name, address, routing = (soap.text(mailbox, part).strip() for part in ("Name", "EmailAddress", "RoutingType"))
     item = soap.attribute(mailbox, "ItemId", "Id")
     if item in known:
-        return Line(vcard.MEMBER, vcard.escaped(f"urn:uuid:{known[item]}"))
+        return Line(vcard.MEMBER, vcard.escaped(vcard.URN + known[item].removeprefix(vcard.URN)))
     if "@" in address and routing.upper() in ("", "SMTP"):
         target = f"mailto:{address}"
     else:
@@ -199,9 +199,9 @@ def _mailbox(line: Line, others: Mapping[str, etree._Element]) -> str:
     if target.startswith(_URI):
         address = unquote(target.removeprefix(_URI))
         return _parts(name, address, "EX", "Mailbox") if address.startswith("/") else ""
-    if target not in others:
+    element = others.get(target, others.get(vcard.URN + target))
+    if element is None:
         return ""
-    element = others[target]
     kind = "PrivateDL" if soap.name(element) == "DistributionList" else "Contact"
     known = fields.contents(element)
     addresses = (str(fields.read(field, known)) for field in fields.EMAILS)
@@ -231,4 +231,4 @@ def _listed(action: str, mailboxes: Iterable[str]) -> str:
 
 
 def _target(line: Line) -> str:
-    return vcard.text(line.value).strip().removeprefix("urn:uuid:")
+    return vcard.text(line.value).strip().removeprefix(vcard.URN)

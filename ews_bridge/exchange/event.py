@@ -203,9 +203,11 @@ class Events:
         for day in sorted((set(there) | set(wanted)) - new.deleted):
             ident, element = items.get(day, ("", None))
             context = snapshot.element if element is None else element
-            before, series = there.get(day) or was.on(day), now.on(day)
+            series = now.on(day)
+            # What is no item of its own follows its series.
+            before = there.get(day) or series
             after = eventxml.settled(before, wanted.get(day) or series)
-            first = eventxml.kept_of_occurrence(before, then, self.owner, context)
+            first = eventxml.kept_of_occurrence(before, then if day in there else later, self.owner, context)
             second = eventxml.kept_of_occurrence(after, later, self.owner, context)
             given_up = (was.on(day), series) if day in there else None
             updates = self._updates(before, after, (first, second), context, given_up)
@@ -231,7 +233,7 @@ class Events:
         always: frozenset[str] = frozenset()
         if series:
             first, second = (dict(eventxml.fields(one, "", self.owner, element)) for one in series)
-            always = frozenset(path for path, xml in new if xml and first[path] != second[path] != xml) - {form.LEFTOVER}
+            always = frozenset(path for path, xml in new if first[path] != second[path] != xml) - {form.LEFTOVER}
         return eventxml.updates(old, new, always=always)
 
     def _of_single_ones(self, snapshot: Snapshot, old: Series, new: Series) -> Changes:

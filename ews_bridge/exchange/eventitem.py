@@ -62,6 +62,7 @@ _OVERLAYS = frozenset(
     ("DTSTART", "DTEND", "SUMMARY", "DESCRIPTION", "LOCATION", "CLASS", "PRIORITY", "STATUS", "URL", "CREATED", "SEQUENCE")
 )
 _REMINDER = "X-REMINDER"
+_SKEW = timedelta(hours=2)
 _T = f"{{{soap.TYPES}}}"
 
 # What names a meeting where its UID does not, and the link of an online meeting: named properties, which all versions know.
@@ -102,7 +103,12 @@ class Reading:
     def event(self, element: etree._Element, master: Event | None = None, inherited: str = "") -> Event:
         """One item. Of an occurrence its `master`, whose kept lines (`inherited`) it has where it has none of its own."""
         kept = contentline.nest(kept_text(element, inherited).split("\n"))
-        made = self._times(element, kept)
+        rule = element.find(f"{_T}Recurrence") if master is None else None
+        made = self._times(element, kept, recurring=master is not None or rule is not None)
+        if master is None:
+            made = replace(made, original=_alone(element, made, kept, self.home) if rule is None else None)
+        else:
+            made = self._in_series(element, made, master)
         html, description = _body(element, kept)
         reminder, alarm = _reminder(element, kept)
         busy = soap.text(element, "LegacyFreeBusyStatus")
@@ -110,7 +116,6 @@ class Reading:
         made = replace(
             made,
             uid=uid(element),
-            original=_original(element, made, master, kept, self.home),
             summary=soap.text(element, "Subject").replace("\r\n", "\n"),
             description=description,
             html=html,
@@ -132,12 +137,9 @@ class Reading:
             sequence=_sequence(element, kept),
             other=tuple(_others(kept)),
         )
-        rule = element.find(f"{_T}Recurrence")
-        if rule is None or master is not None:
-            return made
-        return replace(made, rule=recurrence.from_element(rule).normal(made.start.date()))
+        return made if rule is None else replace(made, rule=recurrence.from_element(rule).normal(made.start.date()))
 
-    def _times(self, element: etree._Element, kept: Component) -> Event:
+    def _times(self, element: etree._Element, kept: Component, *, recurring: bool) -> Event:
         """An event that has only its times."""
         start, end = moment(soap.text(element, "Start")), moment(soap.text(element, "End"))
         if start is None:
@@ -155,10 +157,21 @@ class Reading:
                 "", zone.local(start).replace(fold=0), zone.local(end).replace(fold=0), self.home, self.home, floating=True
             )
         zone, end_zone = _named(zone, line), _named(end_zone, kept.line("DTEND") or line)
-        if element.find(f"{_T}Recurrence") is None:
+        if not recurring:
             zone = zone if zone.tells(start) else zones.UTC_ZONE
             end_zone = end_zone if end_zone.tells(end) else zones.UTC_ZONE
         return Event("", zone.local(start).replace(fold=0), end_zone.local(end).replace(fold=0), zone, end_zone)
+
+    def _in_series(self, element: etree._Element, made: Event, master: Event) -> Event:
+        """A changed occurrence: which one it is, and its times on the clock of its series, as the server reads that clock."""
+        began = moment(soap.text(element, "OriginalStart")) or moment(soap.text(element, "RecurrenceId"))
+        if not began:
+            raise BadItem("the server does not say which occurrence one of its changes belongs to")
+        original = _began(began, element, master)
+        if made.all_day or master.all_day:
+            return replace(made, original=original)
+        skew = _clock(element, master).local(began).replace(fold=0) - original
+        return replace(made, original=original, start=made.start - skew, end=made.end - skew)
 
 
 # ---- in: the parts of an item
@@ -215,22 +228,17 @@ def _ids(element: etree._Element) -> list[str]:
     return [found.get("35", ""), found.get("3", "")]
 
 
-def _original(element: etree._Element, made: Event, master: Event | None, kept: Component, home: Zone) -> datetime | None:
-    """When an occurrence was to begin, on the clock of its series; of a single invitation to a series on its own."""
-    like = master or made
-    found = moment(soap.text(element, "OriginalStart")) or moment(soap.text(element, "RecurrenceId"))
-    line = kept.line("RECURRENCE-ID")
-    if master is None:
-        day = next(filter(None, map(globalid.instance, _ids(element))), None)
-        if line:
-            return times.Reader({}, (made.start.year, made.start.year)).time(line).within(made.zone, home)
-        if day is None or element.find(f"{_T}Recurrence") is not None:
-            return None
-        if not found or found == moment(soap.text(element, "Start")):
-            return datetime.combine(day, time() if made.all_day else made.start.time())
-    if not found:
-        raise BadItem("the server does not say which occurrence one of its changes belongs to")
-    return _began(found, element, like)
+def _alone(element: etree._Element, made: Event, kept: Component, home: Zone) -> datetime | None:
+    """When an occurrence whose series is not there was to begin, on its own clock; None of what is no such thing."""
+    if line := kept.line("RECURRENCE-ID"):
+        return times.Reader({}, (made.start.year, made.start.year)).time(line).within(made.zone, home)
+    day = next(filter(None, map(globalid.instance, _ids(element))), None)
+    if day is None:
+        return None
+    began = moment(soap.text(element, "OriginalStart")) or moment(soap.text(element, "RecurrenceId"))
+    if not began or began == moment(soap.text(element, "Start")):
+        return datetime.combine(day, time() if made.all_day else made.start.time())
+    return _began(began, element, made)
 
 
 def deleted(element: etree._Element, master: Event) -> frozenset[date]:
@@ -239,11 +247,25 @@ def deleted(element: etree._Element, master: Event) -> frozenset[date]:
     return frozenset(_began(start, element, master).date() for start in starts if start)
 
 
+def _clock(element: etree._Element, series: Event) -> Zone:
+    """Where a series repeats. Days and floating times do so where the item was made."""
+    own = series.zone if not (series.all_day or series.floating) else None
+    return own or zonexml.zone(element.find(f"{_T}StartTimeZone")) or series.zone
+
+
 def _began(start: datetime, element: etree._Element, series: Event) -> datetime:
-    """The start of an occurrence on the clock of its series; of an all-day event in the zone in which it was made."""
+    """The start of an occurrence on the clock of its series.
+
+    The server may know other rules for a zone, of years ago: then it is the occurrence that begins within the hours around.
+    """
+    wall = _clock(element, series).local(start).replace(fold=0)
     if series.all_day:
-        return _midnight((zonexml.zone(element.find(f"{_T}StartTimeZone")) or series.zone).local(start))
-    return series.zone.local(start).replace(fold=0)
+        return _midnight(wall)
+    if not series.rule or wall.time() == series.start.time():
+        return wall
+    near = [datetime.combine(wall.date() + timedelta(day), series.start.time()) for day in (-1, 0, 1)]
+    able = [one for one in near if abs(one - wall) <= _SKEW and series.rule.index(series.start.date(), one.date())]
+    return min(able, key=lambda one: abs(one - wall), default=wall)
 
 
 def _midnight(wall: datetime) -> datetime:

@@ -6,6 +6,7 @@ received keeps its content for ever, whatever happens to its flags.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -50,7 +51,8 @@ class ExchangeFolder:
     `trash`: the Deleted Items folder's id, where deleted items go; in that folder itself they become recoverable ones
     (SoftDelete). `delete_type`, where it is SoftDelete or HardDelete, is what becomes of them after that. `tagging`: the
     mailbox's tags; None: they stay what they are, and are not looked at. `staging`: the folder in which new items are made before
-    they are moved into this one; "" for none. `dates`: where it is noted whether new items keep theirs.
+    they are moved into this one; "" for none. `dates`: where it is noted whether new items keep theirs. `adopting`
+    tells whether there are files that may be what is listed: then its authors are asked for, too.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class ExchangeFolder:
         drafts: bool = False,
         trash: str = "",
         delete_type: str = "MoveToDeletedItems",
+        adopting: Callable[[], bool] = lambda: False,
         tagging: Tagging | None = None,
         staging: str = "",
         dates: creating.Dates | None = None,
@@ -79,6 +82,7 @@ class ExchangeFolder:
         self._collection = collection
         self._sent_items = sent_items
         self._listable = True
+        self._adopting = adopting
 
     @property
     def collection(self) -> int:
@@ -89,14 +93,15 @@ class ExchangeFolder:
     def scan(self, cursor: str, known: Known) -> Iterator[Scan]:
         """One `Scan` for each page of SyncFolderItems; the cursor is its SyncState."""
         state, first = cursor, not cursor
+        fields = self.entry_fields + (asking.AUTHOR if self._adopting() else "")
         while True:
             try:
                 try:
-                    page = self._page(state)
+                    page = self._page(state, fields)
                 except bulk.StateLost:
                     # The server forgot (a restored database, a moved mailbox): everything anew, no reason to alarm anyone.
                     state, first = "", True
-                    page = self._page("")
+                    page = self._page("", fields)
             except faults.Fault as error:
                 if error.code in creating.NO_FOLDER:
                     raise Stale("the folder is no longer on the server") from error
@@ -106,10 +111,10 @@ class ExchangeFolder:
                 return
             state, first = page.state, False
 
-    def _page(self, state: str) -> bulk.Page:
+    def _page(self, state: str, fields: str) -> bulk.Page:
         if self._listable:
             try:
-                return bulk.sync_items(self.connection, self.id, state, self.entry_fields)
+                return bulk.sync_items(self.connection, self.id, state, fields)
             except faults.Fault as error:
                 if error.code not in _UNLISTABLE:
                     raise

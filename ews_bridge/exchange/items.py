@@ -73,7 +73,11 @@ class Kept:
 
 
 class ItemFolder:
-    """One folder. `trash`: the Deleted Items folder's id, where deleted items go; `ids`: items that others refer to."""
+    """One folder. `trash`: the Deleted Items folder's id, where deleted items go.
+
+    `ids`: finds the items that others refer to, by their UIDs; `Stale` while one of them is on its way up: then the other is
+    written in a later round.
+    """
 
     def __init__(
         self, connection: Connection, ident: str, collection: int, *, form: Form, trash: str, kept: Kept, ids: Ids

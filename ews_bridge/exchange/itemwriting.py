@@ -236,7 +236,11 @@ def delete(folder: Folder, entries: Sequence[Entry]) -> Results:
     for each, failed in others:
         yield each, each if isinstance(failed, _Gone) else failed
     moved: dict[str, Entry] = {}
-    target = asking.folder_id(folder.trash) if folder.trash else asking.distinguished("deleteditems")
+    target = (
+        asking.folder_id(folder.trash)
+        if folder.trash
+        else asking.distinguished("deleteditems", folder.connection.settings.mailbox)
+    )
     for each, result in _moved(folder, current, target, folder.collection, "MoveItem"):
         if isinstance(result, Entry):
             moved[result.id] = each

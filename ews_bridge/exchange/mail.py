@@ -24,6 +24,7 @@ from lxml import etree
 
 from ews_bridge.exchange import asking
 from ews_bridge.exchange import soap
+from ews_bridge.headers import author
 from ews_bridge.headers import clean
 from ews_bridge.headers import message_id
 from ews_bridge.model import Entry
@@ -79,8 +80,15 @@ def entry(element: etree._Element, collection: int) -> Entry:
             size=max(0, number(soap.text(element, "Size"))),
             sent=int(seconds(soap.text(element, "DateTimeSent"))),
             label=clean(soap.text(element, "Subject")),
+            author=_author(element),
         ),
     )
+
+
+def _author(element: etree._Element) -> str:
+    """Of message:From, which some servers list without the address, or with one of their own directory."""
+    found = element.find(f"{{{soap.TYPES}}}From/{{{soap.TYPES}}}Mailbox")
+    return author(soap.text(found, "Name"), soap.text(found, "EmailAddress")) if found is not None else ""
 
 
 def token(element: etree._Element) -> str:

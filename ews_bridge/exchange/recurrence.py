@@ -200,7 +200,8 @@ def pattern_xml(rule: Rule, start: date) -> str:
         index = next(name for name, number in INDEXES.items() if number == rule.position)
         inner = f"<t:DaysOfWeek>{_day_name(rule.days)}</t:DaysOfWeek><t:DayOfWeekIndex>{index}</t:DayOfWeekIndex>"
     else:
-        inner = f"<t:DayOfMonth>{rule.month_day}</t:DayOfMonth>"
+        # A day that the month never has is refused.
+        inner = f"<t:DayOfMonth>{min(rule.month_day, max(lengths(rule, start)))}</t:DayOfMonth>"
     inner = f"{inner}<t:Month>{MONTHS[start.month - 1]}</t:Month>" if yearly else f"{interval}{inner}"
     return f"<t:{kind}Recurrence>{inner}</t:{kind}Recurrence>"
 

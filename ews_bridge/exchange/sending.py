@@ -7,6 +7,9 @@ evolution-ews resends. Where the headers name people who must not get the messag
 them: such a message is first saved as a draft, its recipients are read back, and only if they are those of the envelope it is
 sent (SendItem).
 
+In whose name a message goes out is said by its From, and whether that is as the mailbox itself or on its behalf, by the rights
+that the server knows; neither can be asked for. The copy goes where it is told to (SavedItemFolderId).
+
     raised                                 means
     BadMessage, RecipientRefused,          the server's no: nothing was sent, and never will be as it is
     NotAllowed, Declined
@@ -50,7 +53,12 @@ LARGE = creating.LARGE
 _RECIPIENTS = frozenset(
     {"ErrorInvalidRecipients", "ErrorInvalidRecipientSubfilter", "ErrorInvalidSmtpAddress", "ErrorMessageRecipientNotFound"}
 )
-_RIGHTS = frozenset({"ErrorSendAsDenied", "ErrorAccessDenied", "ErrorCreateItemAccessDenied", "ErrorSendOnBehalfDenied"})
+_SENDER = frozenset({"ErrorSendAsDenied", "ErrorSendOnBehalfDenied"})
+_ACCESS = frozenset({"ErrorAccessDenied", "ErrorCreateItemAccessDenied"})
+_NOT_THERE = frozenset({"ErrorItemNotFound", "ErrorFolderNotFound"})
+_NO_MAILBOX = frozenset({"ErrorNonExistentMailbox", "ErrorMissingEmailAddress"})
+#: What is said of the folder for the copy where nothing of the mailbox may be seen.
+_NO_HOME = _NOT_THERE | _NO_MAILBOX | {"ErrorSavedItemFolderNotFound"}
 _MESSAGE = frozenset(
     {
         "ErrorMessageSizeExceeded",
@@ -91,7 +99,10 @@ NO = (BadMessage, RecipientRefused, NotAllowed, Declined)
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A message to be sent. `pieces` yields its bytes, anew at each call; the recipients as in `envelope.Envelope`."""
+    """A message to be sent. `pieces` yields its bytes, anew at each call; the recipients as in `envelope.Envelope`.
+
+    `home`: the mailbox whose Sent Items get the copy; "" for that of the user who signs in.
+    """
 
     pieces: Callable[[], Iterator[bytes]]
     token: str
@@ -99,6 +110,7 @@ class Wanted:
     cc: tuple[str, ...]
     bcc: tuple[str, ...]
     exact: bool
+    home: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +128,11 @@ def send(connection: Connection, wanted: Wanted) -> None:
     token = asking.extended(asking.TOKEN, wanted.token)
     if not wanted.exact:
         extra = _recipients("BccRecipients", wanted.bcc) if wanted.bcc else ""
-        _create(connection, "SendAndSaveCopy", mime, token + extra, size)
+        _create(connection, "SendAndSaveCopy", wanted, mime, token + extra, size)
         return
     everybody = (("ToRecipients", wanted.to), ("CcRecipients", wanted.cc), ("BccRecipients", wanted.bcc))
     lists = "".join(_recipients(name, some) for name, some in everybody)
-    ident, key = creating.new_id(_create(connection, "SaveOnly", mime, token + lists, size))
+    ident, key = creating.new_id(_create(connection, "SaveOnly", wanted, mime, token + lists, size))
     if not ident:
         raise Unclear("the server saved a draft and did not say which")
     send_draft(connection, Held("drafts", ident, key), wanted)
@@ -135,7 +147,7 @@ def send_draft(connection: Connection, draft: Held, wanted: Wanted) -> None:
             others = ", ".join(sorted(set(there) - set(meant))) or "fewer people"
             hint = "its headers name people whom it is not meant for: send it with headers of its own, or forward it"
             raise BadMessage(f"this server would mail {others}", hint=hint)
-        _submit(connection, Held(draft.place, draft.id, key))
+        _submit(connection, wanted, Held(draft.place, draft.id, key))
     except NO:
         # Not to Deleted Items: what carries the token there would look sent.
         with contextlib.suppress(Unavailable):
@@ -146,12 +158,18 @@ def send_draft(connection: Connection, draft: Held, wanted: Wanted) -> None:
 
 
 def look(connection: Connection, token: str, *, tries: int = 2) -> Held | None:
-    """Where the server has the message with this token: among what was sent before anywhere else. Raises Unavailable."""
-    answers = bulk.call(connection, _find(token), repeat=True, tries=tries)
-    if len(answers) != len(PLACES):
-        raise faults.Lost(f"the server answered for {len(answers)} of {len(PLACES)} folders")
-    for place, answer in zip(PLACES, answers, strict=True):
-        if not answer.ok and answer.code not in ("ErrorItemNotFound", "ErrorFolderNotFound"):
+    """Where the server has the message with this token: among what was sent before anywhere else. Raises Unavailable.
+
+    For a shared mailbox both its folders and the user's own are looked into: through which of them a message goes on its way
+    is the server's business.
+    """
+    shared = connection.settings.mailbox
+    places = [(place, mailbox) for mailbox in ((shared, "") if shared else ("",)) for place in PLACES]
+    answers = bulk.call(connection, _find(token, places), repeat=True, tries=tries)
+    if len(answers) != len(places):
+        raise faults.Lost(f"the server answered for {len(answers)} of {len(places)} folders")
+    for (place, mailbox), answer in sorted(zip(places, answers, strict=True), key=lambda each: PLACES.index(each[0][0])):
+        if not answer.ok and answer.code not in _NOT_THERE and not _closed(place, mailbox, answer.code, shared=shared):
             raise faults.fault(answer.code, answer.text, answer.wait)
         for element in answer.element.iter(f"{{{soap.TYPES}}}ExtendedProperty"):
             # A server that ignores the restriction must not make us take another's message for ours.
@@ -162,23 +180,35 @@ def look(connection: Connection, token: str, *, tries: int = 2) -> Held | None:
     return None
 
 
+def _closed(place: str, mailbox: str, code: str, *, shared: str) -> bool:
+    """Whether a folder cannot be looked into, and for the same reason nothing of ours can be there.
+
+    Not so in Sent Items of the mailbox that is sent from: what is not seen there proves nothing.
+    """
+    if mailbox:
+        return code == "ErrorAccessDenied" and place != "sentitems"
+    return bool(shared) and code in _NO_MAILBOX
+
+
 # ---- requests
 
 
-def _create(connection: Connection, disposition: str, mime: Iterable[bytes], rest: str, size: int) -> soap.Message:
-    folder = asking.distinguished("drafts" if disposition == "SaveOnly" else "sentitems")
+def _create(
+    connection: Connection, disposition: str, wanted: Wanted, mime: Iterable[bytes], rest: str, size: int
+) -> soap.Message:
+    folder = asking.distinguished("drafts" if disposition == "SaveOnly" else "sentitems", wanted.home)
     head = f'<m:CreateItem MessageDisposition="{disposition}"><m:SavedItemFolderId>{folder}</m:SavedItemFolderId><m:Items>'
     tail = f"{rest}</t:Message></m:Items></m:CreateItem>"
-    return _once(connection, b"".join((head.encode(), b"<t:Message>", *mime, tail.encode())), size)
+    return _once(connection, b"".join((head.encode(), b"<t:Message>", *mime, tail.encode())), size, home=wanted.home)
 
 
-def _submit(connection: Connection, draft: Held) -> None:
+def _submit(connection: Connection, wanted: Wanted, draft: Held) -> None:
     operation = (
         '<m:SendItem SaveItemToFolder="true">'
         f"<m:ItemIds>{asking.item_id(draft.id, draft.key)}</m:ItemIds>"
-        f"<m:SavedItemFolderId>{asking.distinguished('sentitems')}</m:SavedItemFolderId></m:SendItem>"
+        f"<m:SavedItemFolderId>{asking.distinguished('sentitems', wanted.home)}</m:SavedItemFolderId></m:SendItem>"
     )
-    _once(connection, operation.encode(), 0)
+    _once(connection, operation.encode(), 0, home=wanted.home)
 
 
 def _read_back(connection: Connection, draft: Held) -> tuple[list[str], str]:
@@ -195,13 +225,14 @@ def _read_back(connection: Connection, draft: Held) -> tuple[list[str], str]:
     return sorted(map(addresses.key, found)), soap.attribute(items[0], "ItemId", "ChangeKey")
 
 
-def _find(token: str) -> bytes:
+def _find(token: str, places: Iterable[tuple[str, str]]) -> bytes:
+    folders = "".join(asking.distinguished(*place) for place in places)
     constant = f'<t:Constant Value="{asking.attribute(token)}"/>'
     return (
         '<m:FindItem Traversal="Shallow"><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape>'
         f"<t:AdditionalProperties>{asking.TOKEN}</t:AdditionalProperties></m:ItemShape>"
         f"<m:Restriction><t:IsEqualTo>{asking.TOKEN}<t:FieldURIOrConstant>{constant}</t:FieldURIOrConstant></t:IsEqualTo>"
-        f"</m:Restriction><m:ParentFolderIds>{''.join(map(asking.distinguished, PLACES))}</m:ParentFolderIds></m:FindItem>"
+        f"</m:Restriction><m:ParentFolderIds>{folders}</m:ParentFolderIds></m:FindItem>"
     ).encode()
 
 
@@ -213,7 +244,7 @@ def _recipients(element: str, some: Iterable[str]) -> str:
 # ---- what an answer means
 
 
-def _once(connection: Connection, operation: bytes, size: int) -> soap.Message:
+def _once(connection: Connection, operation: bytes, size: int, *, home: str) -> soap.Message:
     """One write, sent once. Returns the answer of a server that did it; raises as the module says."""
 
     def read(body: bytearray) -> soap.Message | EwsBridgeError:
@@ -224,12 +255,12 @@ def _once(connection: Connection, operation: bytes, size: int) -> soap.Message:
         except faults.Fault as error:
             if error.code in soap.TOO_NEW:
                 raise
-            return _no(error.code, str(error), size)
+            return _no(error.code, str(error), size, home=home)
         if not answers:
             return Unclear("the server's answer is empty")
-        return answers[0] if answers[0].ok else _no(answers[0].code, answers[0].why(), size)
+        return answers[0] if answers[0].ok else _no(answers[0].code, answers[0].why(), size, home=home)
 
-    with _translated(size):
+    with _translated(size, home):
         answer = connection.ask(operation, read, repeat=False)
     if isinstance(answer, EwsBridgeError):
         raise answer
@@ -237,12 +268,12 @@ def _once(connection: Connection, operation: bytes, size: int) -> soap.Message:
 
 
 @contextmanager
-def _translated(size: int) -> Iterator[None]:
+def _translated(size: int, home: str) -> Iterator[None]:
     """What `Connection.ask` raises, by what it says about the outcome."""
     try:
         yield
     except faults.Fault as error:
-        raise _no(error.code, str(error), size, hint=error.hint) from error
+        raise _no(error.code, str(error), size, home=home, hint=error.hint) from error
     except faults.Lost as error:
         raise (Unclear if error.reached else NotTaken)(str(error), hint=error.hint) from error
     except Busy as error:
@@ -252,7 +283,7 @@ def _translated(size: int) -> Iterator[None]:
         raise NotTaken(str(error), hint=error.hint) from error
 
 
-def _no(code: str, why: str, size: int, *, hint: str = "") -> EwsBridgeError:
+def _no(code: str, why: str, size: int, *, home: str, hint: str = "") -> EwsBridgeError:
     """The error for what the server says instead of doing it."""
     kind: Callable[..., EwsBridgeError] = Declined
     if code in _NOT_NOW:
@@ -261,9 +292,11 @@ def _no(code: str, why: str, size: int, *, hint: str = "") -> EwsBridgeError:
         kind = Unclear
     elif code in _RECIPIENTS:
         kind = RecipientRefused
-    elif code in _RIGHTS:
+    elif code in _SENDER | _ACCESS or (home and code in _NO_HOME):
         kind = NotAllowed
-        hint = "the server lets you send only from addresses that are yours: see the From header of the message"
+        hint = "the server lets you send only from addresses that are yours or granted to you: see the From header of the message"
+        if home and code not in _SENDER:
+            hint = f"the copy goes to Sent Items of {home}: the right to write there must be granted, too"
     elif code in _MESSAGE or code == "HTTP 413" or (code in _SIZES and size > LARGE):
         kind = BadMessage
         hint = f"it has {size:,} bytes; servers take messages of 10 MB to 64 MB"

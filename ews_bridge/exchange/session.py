@@ -29,6 +29,7 @@ from ews_bridge.errors import Busy
 from ews_bridge.errors import ConfigError
 from ews_bridge.errors import EwsBridgeError
 from ews_bridge.errors import Unavailable
+from ews_bridge.exchange import asking
 from ews_bridge.exchange import faults
 from ews_bridge.exchange import opening
 from ews_bridge.exchange import soap
@@ -44,10 +45,7 @@ CONNECT = 15.0
 #: NTLM sends the first body on a connection up to three times: a larger one is preceded by a small one.
 SMALL_BODY = 16_384
 
-_HELLO = (
-    b"<m:GetFolder><m:FolderShape><t:BaseShape>IdOnly</t:BaseShape></m:FolderShape>"
-    b'<m:FolderIds><t:DistinguishedFolderId Id="msgfolderroot"/></m:FolderIds></m:GetFolder>'
-)
+_HELLO = asking.get_folders(asking.distinguished("msgfolderroot"), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,8 @@ class Settings:
     """What it takes to reach one mailbox. Times in seconds; `secret` is asked once, when the first request is made.
 
     `timeout` bounds each silence of the server, not a whole answer. A read is tried `tries` times, and all its waits together
-    last at most `patience`. "" for `ca_file` and `proxy`: what the system and the environment say.
+    last at most `patience`. "" for `ca_file` and `proxy`: what the system and the environment say. `mailbox`: the address of
+    the mailbox that is worked on, where it is not that of the user who signs in.
     """
 
     url: str
@@ -70,6 +69,7 @@ class Settings:
     connections: int = 4
     tries: int = 5
     patience: float = 300
+    mailbox: str = ""
 
 
 @dataclass(slots=True)
@@ -252,7 +252,7 @@ class Connection:
             response = line.session.post(
                 self.settings.url,
                 data=data,
-                headers={"X-AnchorMailbox": self.settings.email.encode()},
+                headers={"X-AnchorMailbox": (self.settings.mailbox or self.settings.email).encode()},
                 timeout=(min(CONNECT, self.settings.timeout), self.settings.timeout),
                 verify=self.settings.ca_file or None,
                 proxies={"http": self.settings.proxy, "https": self.settings.proxy} if self.settings.proxy else None,

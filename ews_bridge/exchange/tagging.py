@@ -59,6 +59,7 @@ class Tagging:
         self._lock = threading.Lock()
         self._asked_again = False
         self._last = akonadi.Listed()
+        self._made: dict[bytes, akonadi.Record] = {}
 
     @property
     def fields(self) -> str:
@@ -94,10 +95,17 @@ class Tagging:
 
             self._write(records)
 
+    def confirm(self) -> None:
+        """At the end of a run: what it wrote into the list is still there, or is written again."""
+        with self._lock:
+            if self._made:
+                self._write(list)
+
     def _listed(self) -> tuple[akonadi.Listed, tuple[str, str]]:
         """The list as it is, and (id, change key) of its folder."""
         fields = asking.TAG_LIST + asking.TAG_LIST_VERSION
-        (answer,) = bulk.get_folders(self.connection, [asking.distinguished("msgfolderroot")], fields)
+        root = asking.distinguished("msgfolderroot", self.connection.settings.mailbox)
+        (answer,) = bulk.get_folders(self.connection, [root], fields)
         folder = answer.element.find(f"{{{soap.MESSAGES}}}Folders/*")
         if not answer.ok or folder is None:
             raise Unavailable(f"the mailbox's list of tags cannot be read: {answer.why()}")
@@ -114,7 +122,8 @@ class Tagging:
         for _ in range(TRIES):
             listed, (ident, key) = self._listed()
             self.names = akonadi.names_of(listed, self.names.by_gid)
-            new = records()
+            there = listed.records()
+            new = records() + [record for gid, record in self._made.items() if gid not in there]
             if not new:
                 return
             after = listed.with_records(new)
@@ -124,9 +133,10 @@ class Tagging:
                 if error.code not in _CONFLICT:
                     raise
                 continue
-            there, _ = self._listed()
-            if set(after.values) <= set(there.values):
-                self.names = akonadi.names_of(there, self.names.by_gid)
+            again, _ = self._listed()
+            if set(after.values) <= set(again.values):
+                self.names = akonadi.names_of(again, self.names.by_gid)
+                self._made |= {record.gid: record for record in new}
                 return
         raise Unavailable("the mailbox's list of tags is being written by somebody else all the time")
 
@@ -202,7 +212,7 @@ class Tagging:
 def master_list(connection: Connection) -> dict[str, int]:
     """The mailbox's category list: name → colour (MS-OXOCFG 2.2.5.2.2, -1: none). {} where the server has none."""
     try:
-        answer = bulk.single(connection, asking.category_list(), repeat=True).element
+        answer = bulk.single(connection, asking.category_list(connection.settings.mailbox), repeat=True).element
     except faults.Fault as error:
         if error.code in _NO_LIST:
             return {}

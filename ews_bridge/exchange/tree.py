@@ -9,14 +9,16 @@ Must never do: delete a folder with something in it; loop on a listing that make
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from lxml import etree
 
 from ews_bridge.errors import BadItem
+from ews_bridge.errors import Stale
 from ews_bridge.errors import Unavailable
 from ews_bridge.exchange import asking
 from ews_bridge.exchange import bulk
@@ -30,6 +32,9 @@ from ews_bridge.exchange.items import Ids
 from ews_bridge.exchange.items import ItemFolder
 from ews_bridge.exchange.items import Kept
 from ews_bridge.exchange.session import Connection
+from ews_bridge.exchange.survey import Survey
+from ews_bridge.exchange.survey import refuse_access
+from ews_bridge.exchange.survey import survey
 from ews_bridge.exchange.tagging import Tagging
 from ews_bridge.model import Entry
 from ews_bridge.model import Hints
@@ -51,10 +56,6 @@ _LABELS = {
     "TasksFolder": "IPF.Task",
 }
 _ELEMENTS = {folder_class: element for element, folder_class in _LABELS.items()}
-#: Seconds in which a folder may change again without a new PidTagLocalCommitTimeMax. A time from the far future tells of a clock
-#: that went wrong once, and is as good as any.
-FRESH = 2.0
-FUTURE = 60.0
 
 MAIL = "IPF.Note"
 
@@ -82,7 +83,8 @@ class ExchangeTree:
 
     `special`: the answer of an earlier `special()`, so that it is asked once in the life of a mailbox. `delete`: what becomes
     of deleted mail after it was moved to Deleted Items: "trash" (it stays), "soft" or "hard". `ids`: see `ItemFolder`.
-    `tagging`: the mailbox's tags, where they are synced; `dates`: by path, see `creating.Dates`.
+    `tagging`: the mailbox's tags, where they are synced; `dates`: by path, see `creating.Dates`. `adopting`: whether a collection
+    has files that may be what its folder holds (see `ExchangeFolder`).
     """
 
     def __init__(
@@ -91,11 +93,13 @@ class ExchangeTree:
         *,
         special: Mapping[str, str] | None = None,
         delete: str = "trash",
+        adopting: Callable[[int], bool] = lambda _: False,
         tagging: Tagging | None = None,
         form: Form | None = None,
         ids: Ids = lambda _: {},
     ) -> None:
         self.connection, self.tagging = connection, tagging
+        self._adopting = adopting
         self._form = form
         self._class = form.folder_class if form else MAIL
         self._ids = ids
@@ -109,12 +113,13 @@ class ExchangeTree:
     def special(self) -> dict[str, str]:
         """Distinguished name → FolderId, to be remembered: these ids never change."""
         if not self._special:
-            ids = [asking.distinguished(name) for name in DISTINGUISHED]
+            ids = [asking.distinguished(name, self.connection.settings.mailbox) for name in DISTINGUISHED]
             found = bulk.get_folders(self.connection, ids, "")
             for name, answer in zip(DISTINGUISHED, found, strict=True):
                 if answer.ok:
                     self._special[name] = _folder_id(answer.element)
             if not self._special.get("msgfolderroot"):
+                refuse_access(self.connection, found[0].code, found[0].why())
                 raise Unavailable(f"the server does not show the mailbox: {found[0].why()}")
         return dict(self._special)
 
@@ -124,6 +129,13 @@ class ExchangeTree:
         A folder whose path changed with its parent's is listed, too. A listing of changes that makes no sense is replaced by a
         full one; in a full one, a folder whose parent is not there stands at the top.
         """
+        try:
+            yield from self._scan(cursor, known)
+        except faults.Fault as error:
+            refuse_access(self.connection, error.code, str(error))
+            raise
+
+    def _scan(self, cursor: str, known: Known) -> Iterator[Scan]:
         self._paths = {}
         state, lost = cursor, False
         if state:
@@ -145,28 +157,9 @@ class ExchangeTree:
     def _wanted(self, entry: Entry) -> bool:
         return self._form is None or (is_of(entry.hints.label, self._class) and entry.id not in self._thrown)
 
-    def probe(self) -> dict[str, str]:
-        """FolderId → a stamp that changes whenever anything in the folder does; "" where the server tells none.
-
-        One request for each 1,000 folders: PidTagLocalCommitTimeMax, counts, and PidTagDeletedCountTotal. The time has whole
-        seconds: a change that follows within the same second does not move it. So one that is still fresh by the server's own
-        clock is given as a stamp that will never come again.
-        """
-        stamps: dict[str, str] = {}
-        for element in bulk.find_folders(self.connection, asking.STAMP_FIELDS):
-            properties = mail.extended(element)
-            values = [mail.first(properties, tag) for tag in (0x670A, 0x3602, 0x3603, 0x670B)]
-            age = self.connection.server_time - mail.seconds(values[0])
-            if -FUTURE < age < FRESH:
-                values.append(str(time.monotonic_ns()))
-            stamps[soap.attribute(element, "FolderId", "Id")] = "|".join(values) if values[0] else ""
-        return stamps
-
-    def counts(self) -> dict[str, tuple[int, int]]:
-        """FolderId → (items, unread), as the server counts: PidTagContentCount 0x3602, PidTagContentUnreadCount 0x3603."""
-        folders = bulk.find_folders(self.connection, asking.STAMP_FIELDS)
-        found = ((soap.attribute(each, "FolderId", "Id"), mail.extended(each)) for each in folders)
-        return {i: (mail.number(mail.first(p, 0x3602)), mail.number(mail.first(p, 0x3603))) for i, p in found}
+    def survey(self) -> Survey:
+        """How all folders stand. Raises AuthError where the whole mailbox may not be seen."""
+        return survey(self.connection)
 
     def open(self, entry: Entry, collection: int) -> Store:
         special = self.special()
@@ -182,6 +175,7 @@ class ExchangeTree:
             drafts=entry.id == special.get("drafts"),
             trash=bin_,
             delete_type=self._delete_type,
+            adopting=partial(self._adopting, collection),
             tagging=self.tagging,
             dates=self.dates.setdefault(entry.key, Dates()),
         )
@@ -214,7 +208,7 @@ class ExchangeTree:
         return entry
 
     def move(self, entry: Entry, path: str) -> Entry:
-        """Rename, move, or both. There already: nothing is done."""
+        """Rename, move, or both. There already: nothing is done. Renamed by somebody else since it was listed: `Stale`."""
         paths = self._listed()
         now = next((there for there in paths.values() if there.id == entry.id), None)
         if now is None:
@@ -223,6 +217,9 @@ class ExchangeTree:
             return now
         if entry.id in self._special.values():
             raise BadItem(f"folder {entry.key} belongs to the mailbox and cannot be moved")
+        # Its name alone: a folder above it may just have been moved by us.
+        if now.key.rpartition("/")[2] != entry.key.rpartition("/")[2]:
+            raise Stale(f"folder {entry.key} was renamed on the server meanwhile: it is {now.key}")
         old_parent, _, old = now.key.rpartition("/")
         parent, _, component = path.rpartition("/")
         ident = entry.id
@@ -269,7 +266,7 @@ class ExchangeTree:
 
     def _parent_id(self, path: str) -> str:
         if not path:
-            return asking.distinguished("msgfolderroot")
+            return asking.distinguished("msgfolderroot", self.connection.settings.mailbox)
         parent = self._listed().get(path) or self._same(path)
         if parent is None:
             raise BadItem(f"there is no folder {path} on the server")

@@ -29,6 +29,8 @@ _OMITTED = 1900
 KIND = "X-ADDRESSBOOKSERVER-KIND"
 MEMBER = "X-ADDRESSBOOKSERVER-MEMBER"
 LABEL = "X-ABLABEL"
+#: Before a UID, where it is written as a URI.
+URN = "urn:uuid:"
 #: What other programs call a property that 3.0 has no name for.
 SYNONYMS = {
     "ANNIVERSARY": "X-ANNIVERSARY",
@@ -181,5 +183,5 @@ def _meaning(name: str, line: Line) -> object:
     if name in (KIND, "KIND"):
         return said.lower()
     if name == MEMBER:
-        return said.removeprefix("urn:uuid:")
+        return said.removeprefix(URN)
     return re.sub(r"(?i)^tel:", "", said) if name == "TEL" else said

@@ -224,7 +224,11 @@ def delete(folder: Folder, entries: Sequence[Entry]) -> Results:
     """
     drafts = [entry for entry in entries if entry.revision]
     others = [entry for entry in entries if not entry.revision]
-    into = asking.folder_id(folder.trash) if folder.trash else asking.distinguished("deleteditems")
+    into = (
+        asking.folder_id(folder.trash)
+        if folder.trash
+        else asking.distinguished("deleteditems", folder.connection.settings.mailbox)
+    )
     if folder.id == folder.trash:
         current, gone, edited = _unchanged(folder, entries)
         yield from ((entry, entry) for entry in gone)

@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from . import rights
 from .auth import SCHEMES
 from .server import Settings
 from .server import serve
@@ -29,6 +30,7 @@ def _settings(argv: list[str] | None) -> Settings:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 (default): any free one")
     parser.add_argument("--user", action="append", metavar="ADDRESS:PASSWORD", help="may be given several times")
+    parser.add_argument("--grant", action="append", default=[], metavar="USER:OWNER[/FOLDER]:RIGHT[,RIGHT]", help="repeatable")
     parser.add_argument("--seed", default="demo", metavar="demo|empty|bulk:COUNT[xSIZE][/FOLDERS]|FOLDER")
     parser.add_argument("--data", type=Path, metavar="FILE", help="keep the mailboxes in FILE")
     parser.add_argument("--auth", default="basic,ntlm", help=f"a list of: {', '.join(SCHEMES)}")
@@ -42,6 +44,7 @@ def _settings(argv: list[str] | None) -> Settings:
         host=given.host,
         port=given.port,
         users=users,
+        grants=tuple(one for text in given.grant for one in rights.parse(text)),
         seed=given.seed,
         data=given.data,
         auth=frozenset(given.auth.replace(" ", "").lower().split(",")),

@@ -26,6 +26,7 @@ from .mapi import format_value
 from .mapi import parse_value
 from .people import OutOfOffice
 from .people import Person
+from .rights import Grant
 from .store import Folder
 from .store import Item
 from .store import Overlay
@@ -88,6 +89,7 @@ def _write(world: World, database: sqlite3.Connection) -> None:
         "change": world.change,
         "number": world.number,
         "sent": world.sent,
+        "grants": sorted([one.user, one.owner, one.path, one.name] for one in world.grants),
         "random": [state[0], list(state[1]), state[2]],
         "directory": [_pack_person(one) for one in world.directory.values()],
         "deliveries": [[one.sender, list(one.recipients), one.message_id, one.at] for one in world.deliveries],
@@ -197,6 +199,7 @@ def _read(database: sqlite3.Connection, clock: Callable[[], dt.datetime]) -> Wor
         raise ValueError(f"a sandbox data file of format {facts['format']}, this version reads {FORMAT}")
     world = World(mime=facts["mime"], language=facts["language"], clock=clock)
     world.change, world.number, world.sent = facts["change"], facts["number"], facts["sent"]
+    world.grants = {Grant(*one) for one in facts.get("grants", [])}
     version, numbers, gauss = facts["random"]
     world.random.setstate((version, tuple(numbers), gauss))
     world.deliveries = [Delivery(sender, tuple(to), message, at) for sender, to, message, at in facts["deliveries"]]

@@ -16,6 +16,7 @@ from dataclasses import field
 
 from lxml import etree
 
+from .errors import RequestFault
 from .markup import NSMAP
 from .markup import T
 from .markup import m
@@ -115,6 +116,7 @@ class Quirks:
 
     hierarchy_500: bool = False  # SyncFolderHierarchy with any shape but IdOnly: HTTP 500
     ignore_commit_time: bool = False  # no folder has 0x670A
+    ignore_change_keys: bool = False  # UpdateItem overwrites, whatever the ConflictResolution
     stamp_sent_items: bool = False  # what is created in Sent Items was sent and received now, whatever was said
     stamp_everywhere: bool = False  # the same in all folders
 
@@ -205,7 +207,15 @@ def without_commit_time(response: etree._Element) -> None:
                 container.remove(owner)
 
 
-def is_rich_hierarchy_sync(request: etree._Element) -> bool:
+def bend(request: etree._Element, quirks: Quirks) -> None:
+    """Change a request to what an odd server makes of it; raises RequestFault for what it does not take."""
+    if quirks.hierarchy_500 and _is_rich_hierarchy_sync(request):
+        raise RequestFault("ErrorInternalServerError", "An internal server error occurred.")
+    if quirks.ignore_change_keys and request.tag == m("UpdateItem"):
+        request.set("ConflictResolution", "AlwaysOverwrite")
+
+
+def _is_rich_hierarchy_sync(request: etree._Element) -> bool:
     """Whether it is a SyncFolderHierarchy that asks for anything but bare ids."""
     if request.tag != m("SyncFolderHierarchy"):
         return False

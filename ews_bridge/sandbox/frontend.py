@@ -132,10 +132,15 @@ class Sandbox:
             assert parent is not None
             raise soap.schema_fault(body, request.element, soap.unexpected_child(parent, request.element, ()))
         user = self._impersonate(request.impersonated, mailbox)
-        if self.quirks.hierarchy_500 and faults.is_rich_hierarchy_sync(request.element):
-            raise RequestFault("ErrorInternalServerError", "An internal server error occurred.")
-        call = Call(self.world, user, request.version, time_zone=request.time_zone, stamps=self.quirks.stamps)
-        call.impersonated = request.impersonated is not None
+        faults.bend(request.element, self.quirks)
+        call = Call(
+            world=self.world,
+            user=user,
+            version=request.version,
+            impersonated=request.impersonated is not None,
+            time_zone=request.time_zone,
+            stamps=self.quirks.stamps,
+        )
         response = perform(operation, call, request.element)
         if self.quirks.ignore_commit_time:
             faults.without_commit_time(response)

@@ -12,6 +12,7 @@ from . import content
 from . import headers as hdr
 from . import ids
 from . import properties
+from . import rights
 from .errors import ItemError
 from .headers import Address
 from .mapi import KEYWORDS
@@ -25,15 +26,18 @@ from .markup import put
 from .markup import set_attribute
 from .markup import t
 from .markup import text_of
+from .rights import Right
 from .store import Item
+from .world import Mailbox
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How an answer shows items: the wanted body type, and `brief` for FindItem and SyncFolderItems (short strings)."""
+    """How an answer shows items: the wanted body type, `brief` for FindItem and SyncFolderItems (short strings), and to whom."""
 
     body: str = "Best"
     brief: bool = False
+    user: Mailbox | None = None
 
 
 Show = Callable[[Item, Element, Look], None]
@@ -167,16 +171,21 @@ def show_headers(item: Item, parent: Element, look: Look) -> None:
 
 
 def show_rights(item: Item, parent: Element, look: Look) -> None:
-    put_rights(parent, folder=False)
+    known = look.user is not None and item.folder is not None
+    put_rights(parent, rights.on(look.user, item.folder) if known else rights.EVERYTHING, folder=False)  # type: ignore[arg-type]
 
 
-def put_rights(parent: Element, *, folder: bool) -> None:
-    """Append t:EffectiveRights of somebody who may do everything."""
+def put_rights(parent: Element, granted: Right, *, folder: bool) -> None:
+    """Append t:EffectiveRights: PidTagAccess 0x0FF4, which speaks of the object itself.
+
+    So a folder can be modified and deleted by its owner, whatever may be done to the items in it (MS-OXCFOLD 2.2.2.2).
+    """
+    changing = (Right.OWNER, Right.OWNER) if folder else (Right.DELETE, Right.EDIT)
+    meant = (Right.OWNER, Right.CREATE, Right.SUBFOLDERS, *changing, Right.READ, Right.OWNER)
+    names = ("CreateAssociated", "CreateContents", "CreateHierarchy", "Delete", "Modify", "Read", "ViewPrivateItems")
     element = put(parent, t("EffectiveRights"))
-    for name in ("CreateAssociated", "CreateContents", "CreateHierarchy"):
-        put(element, t(name), "true" if folder else "false")
-    for name in ("Delete", "Modify", "Read", "ViewPrivateItems"):
-        put(element, t(name), "true")
+    for name, right in zip(names, meant, strict=True):
+        put(element, t(name), "true" if right in granted and (folder or not name.startswith("Create")) else "false")
 
 
 def show_conversation(item: Item, parent: Element, look: Look) -> None:

@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from . import rights
 from . import seed
 from .frontend import PATH
 from .frontend import Options
 from .frontend import Sandbox
+from .rights import Grant
 from .world import World
 
 __all__ = ["PATH", "Options", "Sandbox", "Settings", "build_world", "running", "serve"]
@@ -31,12 +33,14 @@ class Settings:
     """What the command line says.
 
     `seed` is "demo", "empty", "bulk:COUNT[xSIZE][/FOLDERS]" or a folder of mail files (see seed.py); it counts only when
-    `data` does not exist yet. `users` are addresses and passwords; the seed fills the first one's mailbox.
+    `data` does not exist yet. `users` are addresses and passwords; the seed fills the first one's mailbox. `grants` are the
+    rights of users in the mailboxes of others.
     """
 
     host: str = "127.0.0.1"
     port: int = 0
     users: tuple[tuple[str, str], ...] = (("alice@example.test", "secret"),)
+    grants: tuple[Grant, ...] = ()
     seed: str = "demo"
     data: Path | None = None
     auth: frozenset[str] = frozenset(("basic", "ntlm"))
@@ -61,6 +65,7 @@ def build_world(settings: Settings) -> World:
         for address, password in settings.users:
             if address.lower() not in world.users:
                 world.add_user(address, password)
+        rights.give(world, settings.grants)
         return world
     world = World(mime=settings.mime, language=settings.language)
     with seed.earlier(world):
@@ -68,6 +73,7 @@ def build_world(settings: Settings) -> World:
             world.add_user(address, password)
         if settings.users:
             seed.fill(world, world.users[settings.users[0][0].lower()], settings.seed)
+    rights.give(world, settings.grants)
     return world
 
 

@@ -13,6 +13,7 @@ from . import headers as hdr
 from . import kinds
 from . import parts
 from . import properties
+from . import rights
 from .dictionaries import Entry
 from .dictionaries import entry_of
 from .errors import ItemError
@@ -29,6 +30,7 @@ from .markup import t
 from .parts import Look
 from .store import Folder
 from .store import Item
+from .world import Mailbox
 
 DEFAULT_ITEM = (
     *("ItemId", "Subject", "Sensitivity", "Body", "Attachments", "DateTimeReceived", "Size", "Categories", "Importance"),
@@ -144,18 +146,20 @@ def _extended(paths: list[PropertyPath]) -> Paint:
     return paint
 
 
-def item_shape(shape: Element | None, *, brief: bool) -> ItemShape:
-    """Read an ItemShape; `brief` is for FindItem and SyncFolderItems.
+def item_shape(shape: Element | None, *, brief: bool, user: Mailbox | None = None) -> ItemShape:
+    """Read an ItemShape; `brief` is for FindItem and SyncFolderItems. The rights that are shown are those of `user`.
 
     ItemError: ErrorInvalidPropertyForOperation if `brief` and MIME content is asked for (OXWSSYNC R3787).  Only by
     IncludeMimeContent: exchangelib names item:MimeContent in every SyncFolderItems, and its author's server is content.
     """
-    result = ItemShape("IdOnly", Look(brief=brief), mime=False, names=[], headers=[], entries=[], extended=[], painters={})
+    result = ItemShape(
+        "IdOnly", Look(brief=brief, user=user), mime=False, names=[], headers=[], entries=[], extended=[], painters={}
+    )
     if shape is None:
         return result
     result.base = shape.findtext(t("BaseShape")) or "IdOnly"
     result.mime = is_true(shape.findtext(t("IncludeMimeContent")))
-    result.look = Look(shape.findtext(t("BodyType")) or "Best", brief)
+    result.look = Look(shape.findtext(t("BodyType")) or "Best", brief, user)
     for path in children(shape.find(t("AdditionalProperties"))):
         _add_path(result, path)
     if brief and result.mime:
@@ -185,6 +189,7 @@ class FolderShape:
 
     wanted: frozenset[str]
     extended: list[PropertyPath]
+    user: Mailbox | None = None
 
     def paint(self, parent: Element, folder: Folder) -> Element:
         """Append the folder's element."""
@@ -197,6 +202,9 @@ class FolderShape:
                     value = folder_properties.read_folder(folder, path.name, path.type)
                     if value is not None:
                         append_property(element, path, value)
+            elif name == "EffectiveRights" and name in self.wanted:
+                granted = rights.on(self.user, folder) if self.user is not None else rights.EVERYTHING
+                parts.put_rights(element, granted, folder=True)
             elif name in self.wanted:
                 _paint_folder_part(element, name, folder, kind)
         return element
@@ -215,8 +223,6 @@ def _paint_folder_part(element: Element, name: str, folder: Folder, kind: str) -
         put(element, t(name), str(len(folder.items)))
     elif name == "ChildFolderCount":
         put(element, t(name), str(len(folder.children)))
-    elif name == "EffectiveRights":
-        parts.put_rights(element, folder=True)
     elif name == "DistinguishedFolderId":
         if folder.distinguished:
             put(element, t(name), folder.distinguished)
@@ -241,8 +247,8 @@ DEFAULT_FOLDER = frozenset(("DisplayName", "TotalCount", "ChildFolderCount", "Un
 ALL_FOLDER = frozenset(elements.FOLDER_ORDER) - {"DistinguishedFolderId"}
 
 
-def folder_shape(shape: Element | None) -> FolderShape:
-    """Read a FolderShape."""
+def folder_shape(shape: Element | None, *, user: Mailbox | None = None) -> FolderShape:
+    """Read a FolderShape. The rights that are shown are those of `user`."""
     base = (shape.findtext(t("BaseShape")) if shape is not None else None) or "IdOnly"
     wanted = set(DEFAULT_FOLDER if base == "Default" else ALL_FOLDER if base == "AllProperties" else ())
     extended: list[PropertyPath] = []
@@ -251,4 +257,4 @@ def folder_shape(shape: Element | None) -> FolderShape:
             extended.append(path_of(path))
         else:
             wanted.add((path.get("FieldURI") or "").partition(":")[2])
-    return FolderShape(frozenset(wanted), extended)
+    return FolderShape(frozenset(wanted), extended, user)

@@ -9,6 +9,7 @@ from . import headers as hdr
 from . import meetings
 from . import people
 from . import properties
+from . import rights
 from .classify import classify
 from .document import make_boundary
 from .document import with_header
@@ -16,6 +17,7 @@ from .document import write_headers
 from .errors import ItemError
 from .headers import Address
 from .headers import Header
+from .store import Envelope
 from .store import Item
 from .world import Delivery
 from .world import Mailbox
@@ -34,19 +36,21 @@ def prepare(sender: Mailbox, item: Item) -> Submission:
     """Complete a message for sending: sender, date, Message-ID.
 
     ItemError: ErrorInvalidRecipients without recipients or with one that is no address, ErrorSendAsDenied if its From or
-    Sender is somebody else.  The item itself is completed too: it may become the copy in Sent Items.
+    Sender is somebody else's who has not granted it.  Whether it goes out as From itself or on its behalf is the server's to
+    say, by the rights (PidTagSentRepresentingEmailAddress 0x0065, PidTagSenderEmailAddress 0x0C1F).  The item itself is
+    completed too: it may become the copy in Sent Items.
     """
     seen = properties.envelope(item)
     everybody = [*seen.to, *seen.cc, *seen.bcc]
     if not everybody or not all("@" in one.address for one in everybody):
         raise ItemError("ErrorInvalidRecipients")
-    for author in (*seen.author, *seen.sender):
-        if author.address.lower() != sender.address.lower():
-            raise ItemError("ErrorSendAsDenied")
+    how = _sending(sender, seen)
     own = hdr.encode_address(properties.own_address(sender))
     now = sender.world.time()
     if not seen.author:
         item.mime = with_header(item.mime, "From", own)
+    elif how:
+        item.mime = with_header(item.mime, "Sender", own if how == "send-on-behalf" else None)
     if seen.date is None and properties.SUBMIT_TIME not in item.props:
         item.mime = with_header(item.mime, "Date", hdr.format_date(now))
     if not properties.text(item, properties.MESSAGE_ID):
@@ -55,6 +59,19 @@ def prepare(sender: Mailbox, item: Item) -> Submission:
     mime = with_header(content.transport_mime(item), "Bcc", None)
     recipients = tuple(dict.fromkeys(one.address.lower() for one in everybody))
     return Submission(mime, recipients, properties.text(item, properties.MESSAGE_ID))
+
+
+def _sending(sender: Mailbox, seen: Envelope) -> str:
+    """ "" for a message of the sender's own; else the right by which it goes out in another's name."""
+    users = sender.world.users
+    named = dict.fromkeys(one.address.lower() for one in (*seen.author, *seen.sender))
+    others = [users.get(address) for address in named if address != sender.address.lower()]
+    if not others:
+        return ""
+    how = rights.sends_for(sender, others[0]) if len(others) == 1 and others[0] is not None else ""
+    if not how:
+        raise ItemError("ErrorSendAsDenied")
+    return how
 
 
 def send(sender: Mailbox, submission: Submission) -> None:

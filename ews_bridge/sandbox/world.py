@@ -21,6 +21,7 @@ from .document import Outline
 from .document import outline
 from .errors import ItemError
 from .mimetree import parse
+from .rights import Grant
 from .store import Delivery as Delivery
 from .store import Envelope
 from .store import Folder as Folder
@@ -50,6 +51,7 @@ class World:
         self.clock = clock
         self.random = random.Random(seed)
         self.users: dict[str, Mailbox] = {}
+        self.grants: set[Grant] = set()
         self.sent = 0
         self.deliveries: list[Delivery] = []
         self.directory: dict[str, people.Person] = {}
@@ -71,6 +73,10 @@ class World:
         mailbox.furnish(self.language)
         self.users[key] = mailbox
         return mailbox
+
+    def mailbox(self, guid: str) -> Mailbox | None:
+        """The mailbox with this GUID, which stands in all its ids."""
+        return next((one for one in self.users.values() if one.guid == guid), None)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write all mailboxes to `path`: an SQLite database, written beside and renamed into place when complete."""
@@ -149,7 +155,10 @@ class World:
 
 
 class Mailbox:
-    """One user's mailbox: its folders and items, and the only methods that change them."""
+    """One user's mailbox: its folders and items, and the only methods that change them.
+
+    What a method is asked to change may lie in another user's mailbox: it is changed there.
+    """
 
     def __init__(self, world: World, address: str, password: str, display_name: str, guid: str) -> None:
         self.world = world
@@ -217,7 +226,9 @@ class Mailbox:
         if folder.parent is parent:
             return
         self._check_name(parent, folder.name, None)
-        top = self.distinguished["msgfolderroot"]
+        if parent.mailbox is not folder.mailbox:
+            raise ItemError("ErrorMoveCopyFailed")
+        top = folder.mailbox.distinguished["msgfolderroot"]
         was_inside = folder.under(top)
         folder.parent.children.remove(folder)
         folder.parent = parent
@@ -226,18 +237,6 @@ class Mailbox:
             self.touch_folder(one)
             if was_inside != one.under(top):
                 one.arrived_change = one.change
-
-    def copy_folder(self, folder: Folder, parent: Folder) -> Folder:
-        """Copy a folder with all it holds."""
-        if folder is parent or parent.under(folder):
-            raise ItemError("ErrorMoveCopyFailed")
-        copied = self.create_folder(parent, folder.name, folder.folder_class)
-        copied.props = dict(folder.props)
-        for item in list(folder.items.values()):
-            self.copy(item, copied)
-        for child in list(folder.children):
-            self.copy_folder(child, copied)
-        return copied
 
     def remove_folder(self, folder: Folder) -> None:
         """Remove a folder and everything in it for good."""
@@ -249,23 +248,25 @@ class Mailbox:
             self.remove(item)
         if folder.parent is not None:
             folder.parent.children.remove(folder)
-        del self.folders[folder.key]
+        home = folder.mailbox
+        del home.folders[folder.key]
         change = self.world.next_change()
-        inside = folder.under(self.distinguished["msgfolderroot"])
-        self.folder_tombstones[folder.key] = (Tombstone(folder.arrived_change, change), inside)
-        self.folder_changes.append((change, folder.key))
+        inside = folder.under(home.distinguished["msgfolderroot"])
+        home.folder_tombstones[folder.key] = (Tombstone(folder.arrived_change, change), inside)
+        home.folder_changes.append((change, folder.key))
 
     def touch_folder(self, folder: Folder) -> None:
         """Note a change to the folder itself."""
         folder.change = self.world.next_change()
         folder.modified = self.world.time()
         self._commit(folder)
-        self.folder_changes.append((folder.change, folder.key))
+        folder.mailbox.folder_changes.append((folder.change, folder.key))
 
     def _new_folder(self, parent: Folder | None, name: str, folder_class: str) -> Folder:
-        folder = Folder(self, parent, self.world.next_number(), name, folder_class)
+        home = self if parent is None else parent.mailbox
+        folder = Folder(home, parent, self.world.next_number(), name, folder_class)
         folder.created = self.world.time()
-        self.folders[folder.key] = folder
+        home.folders[folder.key] = folder
         if parent is not None:
             parent.children.append(folder)
         self.touch_folder(folder)
@@ -322,11 +323,12 @@ class Mailbox:
     def place(self, item: Item, folder: Folder) -> None:
         """Put a new item into a folder: it gets its id here."""
         item.key = self.world.next_number()
+        item.mailbox = folder.mailbox
         item.folder = folder
         item.uid = folder.next_uid
         folder.next_uid += 1
         folder.items[item.key] = item
-        self.items[item.key] = item
+        item.mailbox.items[item.key] = item
         if not item.read:
             folder.unread += 1
         folder.note_arrival(item, self.world.next_change())
@@ -369,7 +371,7 @@ class Mailbox:
         if folder is None:
             return
         del folder.items[item.key]
-        del self.items[item.key]
+        del item.mailbox.items[item.key]
         if not item.read:
             folder.unread -= 1
         folder.removed_total += 1

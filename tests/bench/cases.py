@@ -14,6 +14,7 @@ from dataclasses import field
 from dataclasses import replace
 from pathlib import Path
 
+from tests.bench import contacts
 from tests.bench import sending
 from tests.bench import table
 from tests.bench.changes import Changes
@@ -262,6 +263,32 @@ def send(bench: Bench) -> Iterator[str]:
     yield from table.table(("", "wall", "CPU"), rows)
 
 
+# ---- contacts
+
+
+def address_book(bench: Bench) -> Iterator[str]:
+    """An address book both ways."""
+    count = 10_000 // bench.share
+    yield from _heading(f"{count:,} contacts")
+    rows: list[list[str]] = []
+    with sandbox("empty") as server:
+        for what, run, cards, size in contacts.costs(server, bench.directory, count, bench.repeat):
+            rows.append([what, *(table.cost(run, cards, size) if cards else _idle(run))])
+            if not cards:
+                bench.aims.append(aim("contacts: nothing new", "< 1 s", f"{run.wall:.2f} s", met=run.wall < 1))
+            bench.aims += [
+                aim(
+                    f"{what}, client CPU",
+                    f"≤ {wanted} ms each",
+                    f"{1000 * run.cpu / cards:.1f} ms",
+                    met=run.cpu <= wanted * cards / 1000,
+                )
+                for words, wanted in (("go up", 5), ("come down", 3))
+                if words in what
+            ]
+    yield from table.table(("", *table.COST), rows)
+
+
 CASES: dict[str, Callable[[Bench], Iterator[str]]] = {
     "mirror": mirror,
     "large": large,
@@ -270,4 +297,5 @@ CASES: dict[str, Callable[[Bench], Iterator[str]]] = {
     "one-folder": one_folder,
     "many-folders": many_folders,
     "send": send,
+    "contacts": address_book,
 }

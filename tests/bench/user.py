@@ -24,21 +24,22 @@ username = {user}
 auth = {auth}
 password_command = {password_command}
 
-[accounts.bench.mail]
-path = "~/Mail"
+[accounts.bench.{kind}]
+path = "~/{path}"
 """
 
 
 class User:
-    """`sync` is the whole of it."""
+    """`sync` is the whole of it. `kind`: what is synced, a section of the settings."""
 
-    def __init__(self, home: Path, server: Server) -> None:
+    def __init__(self, home: Path, server: Server, *, kind: str = "mail") -> None:
         self.home = home
         self.server = server
         config = home / ".config/ews-bridge/config.toml"
         config.parent.mkdir(parents=True)
         values = ("email", "url", "user", "auth", "password_command")
-        config.write_text(_CONFIG.format(**{name: json.dumps(getattr(server, name)) for name in values}))
+        path = "Mail" if kind == "mail" else kind
+        config.write_text(_CONFIG.format(kind=kind, path=path, **{name: json.dumps(getattr(server, name)) for name in values}))
 
     def sync(self, *options: str) -> Run:
         """One run, measured from outside; a failure ends the bench."""
@@ -54,10 +55,10 @@ class User:
 
 
 @contextmanager
-def user(server: Server, directory: Path) -> Iterator[User]:
+def user(server: Server, directory: Path, *, kind: str = "mail") -> Iterator[User]:
     """For the length of a block."""
     with home(directory) as place:
-        yield User(place, server)
+        yield User(place, server, kind=kind)
 
 
 @contextmanager

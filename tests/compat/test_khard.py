@@ -1,10 +1,11 @@
 """khard over cards that ews-bridge rendered: it reads all of them, and what its user edits is what is written to the server.
 
-Needs khard 0.19 or newer (PyPI, Debian).
+Needs khard (PyPI) on PATH, or in a directory that EWS_BRIDGE_CLIENTS names.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -17,10 +18,8 @@ from tests.contact_server import FORM
 from tests.contact_server import Contacts
 from tests.test_contact_codec import card
 
-pytestmark = [
-    pytest.mark.compat,
-    pytest.mark.skipif(not shutil.which("khard"), reason="khard is not installed"),
-]
+KHARD = shutil.which("khard", path=os.pathsep.join([os.environ.get("EWS_BRIDGE_CLIENTS", ""), os.environ.get("PATH", "")]))
+pytestmark = [pytest.mark.compat, pytest.mark.skipif(KHARD is None, reason="khard is not installed")]
 
 DATA = Path(__file__).parent.parent / "data" / "contacts"
 SETTINGS = """\
@@ -46,7 +45,7 @@ class Khard:
         return self.home / "book"
 
     def __call__(self, *arguments: str, text: str = "") -> str:
-        command = ["khard", "-c", str(self.home / "khard.conf"), *arguments]
+        command = [str(KHARD), "-c", str(self.home / "khard.conf"), *arguments]
         done = subprocess.run(command, input=text, capture_output=True, text=True, cwd=self.home, timeout=60)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "UID" not in done.stderr, done.stderr

@@ -91,13 +91,27 @@ RULES = (
         "    if edited_local and edited_remote:\n        return [Conflict(row, local, remote)]\n",
         "",
     ),
-    Rule("the local version of a conflict is kept", "batch.py", "        aside(step.row, content)\n", "        pass\n"),
+    Rule("the local version of a conflict is kept", "batch.py", "    aside(step.row, Content(lambda: iter([mine])))\n", ""),
+    Rule(
+        "an edit that both sides have is no conflict",
+        "batch.py",
+        "if isinstance(theirs, bytes) and same(mine, theirs):",
+        "if False:",
+        machine=False,
+    ),
     Rule("what is edited and moved is edited first", "plan.py", "first = edited_local and not edited_remote", "first = False"),
     Rule(
         "what is frozen stays",
         "plan.py",
         "    if not policy.frozen:\n        return False\n",
         "    return False\n",
+        machine=False,
+    ),
+    Rule(
+        "nothing is put where nothing may be put",
+        "plan.py",
+        "local and local.collection in policy.closed and",
+        "False and",
         machine=False,
     ),
     Rule(
@@ -210,8 +224,29 @@ RULES = (
     Rule(
         "adoption is confirmed by the date",
         "pairing.py",
-        "(a.sent = 0 OR b.sent = 0 OR a.sent = b.sent OR a.local_collection = ? OR b.remote_revision LIKE '=%')",
-        "? > -2",
+        "(a.sent = 0 OR b.sent = 0 OR a.sent = b.sent) AND author",
+        "author",
+        machine=False,
+    ),
+    Rule(
+        "adoption is confirmed by the author",
+        "pairing.py",
+        " AND author_likeness(a.author, b.author) > 0))",
+        "))",
+        machine=False,
+    ),
+    Rule(
+        "what has no Message-ID is adopted where it is the only such",
+        "pairing.py",
+        "if mine[old] == theirs[new] == 1]",
+        "]",
+        machine=False,
+    ),
+    Rule(
+        "what has no Message-ID is adopted by its author",
+        "pairing.py",
+        "if headers.author_likeness(author, other) == 2",
+        "if author",
         machine=False,
     ),
     # what is gone
@@ -240,14 +275,14 @@ RULES = (
     Rule(
         "a cursor comes with its entries",
         "state.py",
-        "            self._observe_entries(side, scan.entries, generation)\n",
+        "            db.executemany(tables.observing(side), [tables.seen_of(entry, generation) for entry in scan.entries])\n",
         "            if scan.cursor:\n"
         "                db.execute('INSERT INTO cursor (side, collection, cursor, generation, sweeping) '\n"
         "                           'VALUES (?, ?, ?, ?, ?) '\n"
         "                           'ON CONFLICT DO UPDATE SET cursor = excluded.cursor',\n"
         "                           (side, collection, scan.cursor, generation, sweeping))\n"
         "        with self._transaction() as db:\n"
-        "            self._observe_entries(side, scan.entries, generation)\n",
+        "            db.executemany(tables.observing(side), [tables.seen_of(entry, generation) for entry in scan.entries])\n",
     ),
     Rule("many deletions are refused", "converge.py", "        places.add((loss.side, loss.collection))\n", "", machine=False),
     Rule(
@@ -292,6 +327,13 @@ RULES = (
         "exchange/writing.py",
         "isinstance(current, bulk.Refusal) or key_of(current.element) != entry.revision:\n            yield",
         "False:\n            yield",
+        machine=False,
+    ),
+    Rule(
+        "a folder is renamed as it was listed",
+        "exchange/tree.py",
+        'if now.key.rpartition("/")[2] != entry.key.rpartition("/")[2]:',
+        "if False:",
         machine=False,
     ),
     Rule(

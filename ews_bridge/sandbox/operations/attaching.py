@@ -20,6 +20,7 @@ from ..markup import local
 from ..markup import m
 from ..markup import put
 from ..markup import t
+from ..rights import Right
 from ..shapes import ItemShape
 from ..shapes import item_shape
 from ..store import Item
@@ -56,14 +57,14 @@ def create_attachment(call: Call, request: Element) -> Element:
     parent = request.find(m("ParentItemId"))
     for node in children(request.find(m("Attachments"))):
         try:
-            item = find_item(call, ids.parse_ews_id((parent.get("Id") if parent is not None else "") or ""))
+            item = find_item(call, ids.parse_ews_id((parent.get("Id") if parent is not None else "") or ""), need=Right.EDIT)
             number = content.add_attachment(item, read_attachment(call, node))
             _touch(call, item)
             into = put(answer.success(), t(local(node)))
             identifier = put(into, t("AttachmentId"))
             identifier.set("Id", parts.attachment_id(item, number))
-            identifier.set("RootItemId", call.user.item_id(item))
-            identifier.set("RootItemChangeKey", call.user.item_change_key(item))
+            identifier.set("RootItemId", item.mailbox.item_id(item))
+            identifier.set("RootItemChangeKey", item.mailbox.item_change_key(item))
             put(into, t("Name"), node.findtext(t("Name")) or "")
         except ItemError as error:
             answer.error(error)
@@ -102,22 +103,22 @@ def delete_attachment(call: Call, request: Element) -> Element:
     answer = Answer("DeleteAttachment")
     for node in children(request.find(m("AttachmentIds"))):
         try:
-            item, number = _attached(call, node)
+            item, number = _attached(call, node, need=Right.EDIT)
             content.remove_attachment(item, number)
             _touch(call, item)
             root = put(answer.success(), m("RootItemId"))
-            root.set("RootItemId", call.user.item_id(item))
-            root.set("RootItemChangeKey", call.user.item_change_key(item))
+            root.set("RootItemId", item.mailbox.item_id(item))
+            root.set("RootItemChangeKey", item.mailbox.item_change_key(item))
         except ItemError as error:
             answer.error(error)
     return answer.element
 
 
-def _attached(call: Call, node: Element) -> tuple[Item, int]:
+def _attached(call: Call, node: Element, *, need: Right = Right.READ) -> tuple[Item, int]:
     reference = ids.parse_ews_id(node.get("Id") or "")
     if reference.attachment is None:
         raise ItemError("ErrorInvalidAttachmentId")
-    item = find_item(call, reference)
+    item = find_item(call, reference, need=need)
     content.attachment(item, reference.attachment)
     return item, reference.attachment
 

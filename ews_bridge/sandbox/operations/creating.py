@@ -25,6 +25,7 @@ from ..markup import m
 from ..markup import put
 from ..markup import t
 from ..markup import text_of
+from ..rights import Right
 from ..shapes import put_item_id
 from ..store import Folder
 from ..store import Item
@@ -35,7 +36,6 @@ from .attaching import read_attachment
 from .call import Call
 from .replies import Answer
 from .sending import dispatch
-from .targets import folder_of
 from .targets import item_of
 from .targets import referenced
 from .targets import target_folder
@@ -85,7 +85,7 @@ def _create(call: Call, request: Element, node: Element, disposition: str | None
         raise ItemError("ErrorMessageDispositionRequired")
     told = scheduling.told(request, "SendMeetingInvitations") if kind == "CalendarItem" else ""
     saved = request.find(m("SavedItemFolderId"))
-    folder = None if saved is None else target_folder(call, saved, "ErrorSavedItemFolderNotFound")
+    folder = None if saved is None else target_folder(call, saved, "ErrorSavedItemFolderNotFound", need=Right.CREATE)
     if folder is not None and kind in CLASSES and not folder.folder_class.startswith(CLASSES[kind][0]):
         raise ItemError(CLASSES[kind][1])
     if kind in responding.NAMES:
@@ -286,8 +286,8 @@ def send_item(call: Call, request: Element) -> Element:
         try:
             if saved is not None and not keep_copy:
                 raise ItemError("ErrorInvalidSendItemSaveSettings")
-            target = None if saved is None else folder_of(call, children(saved)[0], "ErrorSavedItemFolderNotFound")
-            item = item_of(call, node)
+            target = None if saved is None else target_folder(call, saved, "ErrorSavedItemFolderNotFound", need=Right.CREATE)
+            item = item_of(call, node, need=Right.EDIT)
             check_change_key(node, item)
             send_existing(call, item, target, keep_copy=keep_copy)
             answer.success()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import elements
 from .. import folder_properties
+from .. import rights
 from ..errors import ItemError
 from ..mapi import PROPERTY
 from ..mapi import path_of
@@ -18,6 +19,7 @@ from ..markup import t
 from ..markup import text_of
 from ..query import FolderFilter
 from ..query import Page
+from ..rights import Right
 from ..shapes import EXTENDED_URI
 from ..shapes import folder_shape
 from ..shapes import put_folder_id
@@ -40,7 +42,7 @@ def get_folder(call: Call, request: Element) -> Element:
     answer = Answer("GetFolder", "Folders")
     for node in children(request.find(m("FolderIds"))):
         try:
-            shape = folder_shape(request.find(m("FolderShape")))
+            shape = folder_shape(request.find(m("FolderShape")), user=call.user)
             folder = folder_of(call, node)
             shape.paint(answer.success(), folder)
         except ItemError as error:
@@ -54,10 +56,11 @@ def find_folder(call: Call, request: Element) -> Element:
     deep = request.get("Traversal") == "Deep"
     for node in children(request.find(m("ParentFolderIds"))):
         try:
-            shape = folder_shape(request.find(m("FolderShape")))
+            shape = folder_shape(request.find(m("FolderShape")), user=call.user)
             parent = folder_of(call, node, "ErrorFolderNotFound")
             wanted = FolderFilter(request.find(m("Restriction")))
             found = [one for one in (parent.descendants() if deep else parent.children) if wanted(one)]
+            found = [one for one in found if rights.on(call.user, one) & Right.VISIBLE]
             page = Page.of_request(request, "Folder")
             chosen = page.cut(found)
             root = put(answer.success(), m("RootFolder"))
@@ -74,7 +77,7 @@ def create_folder(call: Call, request: Element) -> Element:
     answer = Answer("CreateFolder", "Folders")
     for node in children(request.find(m("Folders"))):
         try:
-            parent = target_folder(call, request.find(m("ParentFolderId")), "ErrorParentFolderNotFound")
+            parent = target_folder(call, request.find(m("ParentFolderId")), "ErrorParentFolderNotFound", need=Right.SUBFOLDERS)
             folder = _create(call, parent, node)
             _show_id(answer.success(), folder)
         except ItemError as error:
@@ -98,7 +101,7 @@ def update_folder(call: Call, request: Element) -> Element:
     for change in children(request.find(m("FolderChanges"))):
         try:
             parts = children(change)
-            folder = folder_of(call, parts[0])
+            folder = folder_of(call, parts[0], need=Right.OWNER)
             for update in children(parts[1]):
                 _update(call, folder, update)
             call.user.touch_folder(folder)
@@ -151,16 +154,30 @@ def _move_or_copy(call: Call, request: Element, operation: str) -> Element:
     answer = Answer(operation, "Folders")
     for node in children(request.find(m("FolderIds"))):
         try:
-            target = target_folder(call, request.find(m("ToFolderId")), "ErrorToFolderNotFound")
-            folder = folder_of(call, node)
+            target = target_folder(call, request.find(m("ToFolderId")), "ErrorToFolderNotFound", need=Right.SUBFOLDERS)
+            folder = folder_of(call, node, need=Right.OWNER if operation == "MoveFolder" else Right.READ)
             if operation == "MoveFolder":
                 call.user.move_folder(folder, target)
             else:
-                folder = call.user.copy_folder(folder, target)
+                folder = _copy(folder, target)
             _show_id(answer.success(), folder)
         except ItemError as error:
             answer.error(error)
     return answer.element
+
+
+def _copy(folder: Folder, parent: Folder) -> Folder:
+    """Copy a folder with all it holds."""
+    if folder is parent or parent.under(folder):
+        raise ItemError("ErrorMoveCopyFailed")
+    mailbox = parent.mailbox
+    copied = mailbox.create_folder(parent, folder.name, folder.folder_class)
+    copied.props = dict(folder.props)
+    for item in list(folder.items.values()):
+        mailbox.copy(item, copied)
+    for child in list(folder.children):
+        _copy(child, copied)
+    return copied
 
 
 def delete_folder(call: Call, request: Element) -> Element:
@@ -168,7 +185,7 @@ def delete_folder(call: Call, request: Element) -> Element:
     how = request.get("DeleteType") or "HardDelete"
     for node in children(request.find(m("FolderIds"))):
         try:
-            delete_one(call, folder_of(call, node), how)
+            delete_one(call, folder_of(call, node, need=Right.OWNER), how)
             answer.success()
         except ItemError as error:
             answer.error(error)
@@ -179,7 +196,7 @@ def delete_one(call: Call, folder: Folder, how: str) -> None:
     """Delete a folder: for good, or into Deleted Items, where it gets another name if its own is taken."""
     if folder.distinguished or folder.parent is None:
         raise ItemError("ErrorDeleteDistinguishedFolder")
-    target = call.user.folder("deleteditems")
+    target = folder.mailbox.folder("deleteditems")
     if how != "MoveToDeletedItems" or folder.under(target):
         call.user.remove_folder(folder)
         return
@@ -197,7 +214,7 @@ def empty_folder(call: Call, request: Element) -> Element:
     how = request.get("DeleteType") or "HardDelete"
     for node in children(request.find(m("FolderIds"))):
         try:
-            folder = folder_of(call, node)
+            folder = folder_of(call, node, need=Right.DELETE)
             if elements.folder_kind(folder.folder_class, search=folder.search) in ("CalendarFolder", "SearchFolder"):
                 raise ItemError("ErrorCannotEmptyFolder")
             for item in list(folder.items.values()):
@@ -215,7 +232,7 @@ def empty_folder(call: Call, request: Element) -> Element:
 def dispose(call: Call, folder: Folder, key: int, how: str) -> None:
     """Delete an item: into Purges or Deletions of the Recoverable Items, or into Deleted Items."""
     item = folder.items[key]
-    user = call.user
+    user = folder.mailbox
     where = {"SoftDelete": "recoverableitemsdeletions", "MoveToDeletedItems": "deleteditems"}.get(how)
     target = user.folder(where or "recoverableitemspurges")
     if folder is target or folder.distinguished in ("recoverableitemspurges", "recoverableitemsdeletions"):

@@ -14,6 +14,7 @@ from ..markup import is_true
 from ..markup import m
 from ..markup import put
 from ..markup import t
+from ..rights import Right
 from ..shapes import put_item_id
 from ..store import Item
 from . import inviting
@@ -40,8 +41,8 @@ def _move_or_copy(call: Call, request: Element, operation: str) -> Element:
     told = request.findtext(m("ReturnNewItemIds"))
     for node in children(request.find(m("ItemIds"))):
         try:
-            target = target_folder(call, request.find(m("ToFolderId")), "ErrorToFolderNotFound")
-            item = item_of(call, node)
+            target = target_folder(call, request.find(m("ToFolderId")), "ErrorToFolderNotFound", need=Right.CREATE)
+            item = item_of(call, node, need=Right.DELETE if operation == "MoveItem" else Right.READ)
             if elements.folder_kind(target.folder_class, search=target.search) == "SearchFolder":
                 raise ItemError("ErrorMoveCopyFailed")
             placed = call.user.move(item, target) if operation == "MoveItem" else call.user.copy(item, target)
@@ -60,7 +61,7 @@ def delete_item(call: Call, request: Element) -> Element:
     quiet = is_true(request.get("SuppressReadReceipts"))
     for node in children(request.find(m("ItemIds"))):
         try:
-            item = item_of(call, node)
+            item = item_of(call, node, need=Right.DELETE)
             kind = item.kind or elements.kind_of(item.item_class)
             if kind == "Task" and request.get("AffectedTaskOccurrences") is None:
                 raise ItemError("ErrorAffectedTaskOccurrencesRequired", "AffectedTaskOccurrences attribute is required.")
@@ -98,7 +99,7 @@ def mark_as_junk(call: Call, request: Element) -> Element:
     target = call.user.folder("junkemail" if junk else "inbox")
     for node in children(request.find(m("ItemIds"))):
         try:
-            item = item_of(call, node)
+            item = item_of(call, node, need=Right.DELETE if moving else Right.READ)
             if moving and item.folder is not target:
                 item = call.user.move(item, target)
             message = answer.success()

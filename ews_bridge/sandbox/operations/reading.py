@@ -16,6 +16,7 @@ from ..markup import m
 from ..markup import put
 from ..markup import t
 from ..query import Page
+from ..rights import Right
 from ..shapes import ItemShape
 from ..shapes import item_shape
 from ..store import Folder
@@ -34,7 +35,7 @@ def get_item(call: Call, request: Element) -> Element:
     shape: ItemShape | None = None
     for node in children(request.find(m("ItemIds"))):
         try:
-            shape = shape or item_shape(request.find(m("ItemShape")), brief=False)
+            shape = shape or item_shape(request.find(m("ItemShape")), brief=False, user=call.user)
             item = item_of(call, node)
         except ItemError as error:
             answer.error(error)
@@ -53,14 +54,14 @@ def find_item(call: Call, request: Element) -> Element:
     answer = Answer("FindItem")
     for node in children(request.find(m("ParentFolderIds"))):
         try:
-            _find_in(call, folder_of(call, node), request, answer)
+            _find_in(call, folder_of(call, node, need=Right.READ), request, answer)
         except ItemError as error:
             answer.error(error)
     return answer.element
 
 
 def _find_in(call: Call, folder: Folder, request: Element, answer: Answer) -> None:
-    shape = item_shape(request.find(m("ItemShape")), brief=True)
+    shape = item_shape(request.find(m("ItemShape")), brief=True, user=call.user)
     view = request.find(m("CalendarView"))
     if view is not None:
         _view(folder, view, request, shape, answer)

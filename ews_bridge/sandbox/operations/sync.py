@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import replace
 
+from .. import rights
 from ..errors import ItemError
 from ..ids import entry_id
 from ..ids import ews_id
@@ -26,6 +27,7 @@ from ..markup import children
 from ..markup import m
 from ..markup import put
 from ..markup import t
+from ..rights import Right
 from ..shapes import ItemShape
 from ..shapes import folder_shape
 from ..shapes import item_shape
@@ -91,8 +93,8 @@ def read_state(text: str, kind: int, folder: Folder) -> State:
 def sync_folder_items(call: Call, request: Element) -> Element:
     answer = Answer("SyncFolderItems")
     try:
-        shape = item_shape(request.find(m("ItemShape")), brief=True)
-        folder = target_folder(call, request.find(m("SyncFolderId")), "ErrorSyncFolderNotFound")
+        shape = item_shape(request.find(m("ItemShape")), brief=True, user=call.user)
+        folder = target_folder(call, request.find(m("SyncFolderId")), "ErrorSyncFolderNotFound", need=Right.READ)
         state = _begin(call, request, ITEMS, folder)
         maximum = min(PAGE, max(1, int(request.findtext(m("MaxChangesReturned")) or PAGE)))
         ignored = _ignored(request)
@@ -114,7 +116,7 @@ def _begin(call: Call, request: Element, kind: int, folder: Folder) -> State:
     text = request.findtext(m("SyncState"))
     newest = call.world.change
     if not text:
-        fresh = State(kind, call.user.replica, call.user.epoch, folder.key)
+        fresh = State(kind, folder.mailbox.replica, folder.mailbox.epoch, folder.key)
         return replace(fresh, until=newest, phase=FIRST, position=(-(1 << 62), 0))
     state = read_state(text, kind, folder)
     if state.since == state.until:
@@ -222,7 +224,7 @@ def _finished(state: State) -> State:
 def sync_folder_hierarchy(call: Call, request: Element) -> Element:
     answer = Answer("SyncFolderHierarchy")
     try:
-        shape = folder_shape(request.find(m("FolderShape")))
+        shape = folder_shape(request.find(m("FolderShape")), user=call.user)
         target = request.find(m("SyncFolderId"))
         top = call.user.root if target is None else target_folder(call, target, "ErrorSyncFolderNotFound")
         text = request.findtext(m("SyncState"))
@@ -232,22 +234,23 @@ def sync_folder_hierarchy(call: Call, request: Element) -> Element:
         return answer.element
     newest = call.world.change
     message = answer.success()
-    state = State(HIERARCHY, call.user.replica, call.user.epoch, top.key, newest, newest)
+    state = State(HIERARCHY, top.mailbox.replica, top.mailbox.epoch, top.key, newest, newest)
     put(message, m("SyncState"), state.text())
     put(message, m("IncludesLastFolderInRange"), "true")
     changes = put(message, m("Changes"))
     if not text:
         for folder in top.descendants():
-            shape.paint(put(changes, t("Create")), folder)
+            if rights.on(call.user, folder) & Right.VISIBLE:
+                shape.paint(put(changes, t("Create")), folder)
         return answer.element
-    for key in _changed_folders(call, since):
+    for key in _changed_folders(top, since):
         _put_folder_change(call, changes, top, key, since, lambda parent, folder: shape.paint(parent, folder))
     return answer.element
 
 
-def _changed_folders(call: Call, since: int) -> list[int]:
+def _changed_folders(top: Folder, since: int) -> list[int]:
     """Keys of the folders changed since, each once, in the order of their last change."""
-    log = call.user.folder_changes
+    log = top.mailbox.folder_changes
     start = bisect.bisect_right(log, (since, 1 << 62))
     return list(dict.fromkeys(key for _, key in reversed(log[start:])))[::-1]
 
@@ -255,18 +258,20 @@ def _changed_folders(call: Call, since: int) -> list[int]:
 def _put_folder_change(
     call: Call, changes: Element, top: Folder, key: int, since: int, paint: Callable[[Element, Folder], Element]
 ) -> None:
-    folder = call.user.folders.get(key)
+    mailbox = top.mailbox
+    folder = mailbox.folders.get(key)
+    if folder is not None and not rights.on(call.user, folder) & Right.VISIBLE:
+        return
     if folder is not None and folder.under(top):
         paint(put(changes, t("Create" if folder.arrived_change > since else "Update")), folder)
         return
     if folder is top:
         return
     if folder is None:
-        gone, inside = call.user.folder_tombstones[key]
+        gone, inside = mailbox.folder_tombstones[key]
         if gone.arrived > since or (top.distinguished == "msgfolderroot" and not inside):
             return
     elif folder.change <= since:
         return
-    mailbox = call.user
     identifier = ews_id(mailbox.guid, entry_id(mailbox.replica, key))
     put(put(changes, t("Delete")), t("FolderId")).set("Id", identifier)

@@ -29,6 +29,7 @@ from ..markup import m
 from ..markup import put
 from ..markup import t
 from ..markup import text_of
+from ..rights import Right
 from ..shapes import EXTENDED_URI
 from ..shapes import INDEXED_URI
 from ..shapes import put_item_id
@@ -70,7 +71,7 @@ def update_item(call: Call, request: Element) -> Element:
 
 def _update(call: Call, request: Element, change: Element) -> Item | None:
     node, updates = children(change)[:2]
-    item = item_of(call, node)
+    item = item_of(call, node, need=Right.EDIT)
     _check_conflict(request.get("ConflictResolution"), node, item)
     disposition = request.get("MessageDisposition")
     if disposition is None and elements.kind_of(item.item_class) == "Message":
@@ -105,7 +106,7 @@ def _update(call: Call, request: Element, change: Element) -> Item | None:
         return single
     if disposition in ("SendOnly", "SendAndSaveCopy") and not calendar:
         saved = request.find(m("SavedItemFolderId"))
-        target = None if saved is None else target_folder(call, saved, "ErrorSavedItemFolderNotFound")
+        target = None if saved is None else target_folder(call, saved, "ErrorSavedItemFolderNotFound", need=Right.CREATE)
         send_existing(call, item, target, keep_copy=disposition == "SendAndSaveCopy")
         return None
     return item
@@ -237,7 +238,7 @@ def mark_all_items_as_read(call: Call, request: Element) -> Element:
     quiet = is_true(request.findtext(m("SuppressReadReceipts")))
     for node in children(request.find(m("FolderIds"))):
         try:
-            folder = folder_of(call, node)
+            folder = folder_of(call, node, need=Right.EDIT)
             for item in [one for one in folder.items.values() if one.read != read]:
                 if read and not quiet:
                     transport.answer_receipt(item, read=True)
