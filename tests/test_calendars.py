@@ -193,10 +193,24 @@ def test_an_edit_that_is_cut_off_between_its_requests_is_kept_aside_at_worst(it:
     it.before = dies
     with pytest.raises(EwsBridgeError):
         it.sync()
-    it.settle()
+    report = it.settle()
     assert there(it) == ["After"]
-    kept = [path.read_bytes() for path in (it.user.state / "conflicts").iterdir()]
-    assert any(b"aGVsbG8=" in data for data in (*kept, file.read_bytes()))
+    assert len(report.conflicts) == 1
+    (aside,) = (it.user.state / "conflicts").iterdir()
+    assert b"aGVsbG8=" in aside.read_bytes()
+    assert b"ATTACH" not in file.read_bytes()
+
+
+def test_an_attachment_alone_is_an_edit_from_either_side(it: ItemDesk) -> None:
+    file = put(it, "a.ics", ics(event("e", "Same")))
+    it.settle()
+    put(it, "a.ics", ics(event("e", "Same", ATTACH)))
+    assert it.settle().done == {"update remote": 1}
+    (item,) = it.outlook.calendar.all()
+    assert [each.content for each in item.attachments] == [b"hello"]
+    item.attachments[0].detach()
+    assert it.settle().done == {"update local": 1}
+    assert b"ATTACH" not in file.read_bytes()
 
 
 # ---- meetings

@@ -12,6 +12,7 @@ from ews_bridge import config
 from ews_bridge.errors import AuthError
 from ews_bridge.errors import ConfigError
 from ews_bridge.errors import UsageError
+from ews_bridge.itemsconfig import ItemsSection
 
 MINIMAL = """\
 [accounts.work]
@@ -217,6 +218,30 @@ def test_a_password_in_the_address_is_refused_without_showing_it(load: Write) ->
     with pytest.raises(ConfigError, match="must not hold a user name") as caught:
         load(with_key('server = "https://alice:hunter2@mail.example.com/EWS/Exchange.asmx"'))
     assert "hunter2" not in str(caught.value)
+
+
+def test_each_kind_of_items_has_a_section(load: Write, home: Path) -> None:
+    more = '[accounts.work.calendar]\npath = "~/cal"\nsince = "1y"\nread_only = ["Shared"]\nguard = "50%"\n'
+    found = account(f'{MINIMAL}\n{more}[accounts.work.tasks]\npath = "~/tasks"\n', load)
+    assert found.calendar == ItemsSection(home / "cal", 0.5, ("Shared",), 365 * 86_400)
+    assert found.tasks == ItemsSection(home / "tasks")
+    assert found.contacts is None
+    assert [kind for kind in config.KINDS if found.section(kind)] == ["mail", "calendar", "tasks"]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ('path = "~/tasks"\nlayout = "flat"', r"accounts\.work\.tasks\.layout: unknown key"),
+        ('path = "~/tasks"\nsicne = "1y"', r"did you mean 'since'"),
+        ('since = "1y"', r"accounts\.work\.tasks\.path: is missing"),
+        ('path = "~/Mail/work"', r"accounts\.work\.tasks\.path: .*accounts\.work\.mail already"),
+        ('path = "~/Mail/work/tasks"', r"must not lie in one another"),
+    ],
+)
+def test_a_mistake_in_a_section_of_items_is_named(more: str, message: str, load: Write) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load(f"{MINIMAL}\n[accounts.work.tasks]\n{more}\n")
 
 
 @pytest.mark.parametrize("second", ["~/Mail/work", "~/Mail", "~/Mail/work/old", "~/Mail/x/../work", "~/link/work"])

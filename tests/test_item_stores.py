@@ -360,6 +360,35 @@ def test_a_bad_item_does_not_stop_the_others(store: Store, others: Others) -> No
     assert FORM.read(text(store, one)).revision == one.revision
 
 
+# ---- of the disk alone
+
+
+def test_an_edit_while_the_new_content_is_written_is_not_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    others = Files(tmp_path)
+    store, _ = others.stores()
+    (entry,) = made(store, 1)
+    fsync = os.fsync
+
+    def edited_meanwhile(descriptor: int) -> None:
+        fsync(descriptor)
+        others.edit(entry, "by somebody else")
+
+    monkeypatch.setattr(os, "fsync", edited_meanwhile)
+    assert isinstance(only(store.update([(entry, content(todo("task-1", "mine")))])), Stale)
+    assert others.here() == Counter([(FIRST, "by somebody else")])
+    assert [path.name for path in (tmp_path / "A").iterdir()] == ["task-1.ics"], "nothing is left beside"
+
+
+def test_what_a_run_left_long_ago_is_removed_before_the_first_write(tmp_path: Path) -> None:
+    store, _ = Files(tmp_path).stores()
+    made(store, 1)
+    for name in (f".ews-{'0' * 20}.tmp", ".somebody.tmp"):
+        (tmp_path / "A" / name).write_bytes(b"x")
+    fresh, _ = Files(tmp_path).stores()
+    made(fresh, 2)
+    assert len(list((tmp_path / "A").glob(".*"))) == 2, "not what is fresh, and never what is not ours"
+
+
 # ---- of the server alone
 
 

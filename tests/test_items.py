@@ -591,3 +591,18 @@ def test_nobody_is_mailed(it: ItemDesk) -> None:
     it.file("tasks", "Two").unlink()
     it.settle()
     assert it.server.stats().get("sent_mail", it.server.stats().get("sent", 0)) == 0
+
+
+# ---- clocks
+
+
+def test_an_edit_in_place_of_the_same_length_right_after_a_sync_is_seen(it: ItemDesk) -> None:
+    add(it, "Base")
+    it.settle()
+    file = it.file("tasks", "Base")
+    before = file.stat()
+    with file.open("r+b") as opened:
+        opened.write(file.read_bytes().replace(b"Base", b"Edit"))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert it.settle().done == {"update remote": 1}
+    assert list(there(it)) == ["Edit"]
