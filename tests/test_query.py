@@ -60,11 +60,12 @@ def test_contacts_come_first_then_the_directory_and_no_address_twice(user: Insid
     assert lines(ran.out)[1] == ["petra@example.test", "Petra Weiß", "Managing director, Brass & Gears, Tower 9, +1 555 0100"]
 
 
-def test_contacts_are_found_by_any_words_of_name_organisation_and_address_without_a_server(user: Inside) -> None:
+def test_contacts_are_found_by_any_words_of_name_organisation_and_address_offline(server: Running, user: Inside) -> None:
     for text in ("lovel", "LOVELACE ada", "engines", "countess@", "programs ada"):
         ran = user.run("query", "--offline", text)
         assert ["countess@example.org", "Ada Lovelace", "Countess, programmer, Analytical Engines, Programs"] in lines(ran.out)
     assert user.run("query", "--offline", "ada", "grace").code == 1
+    assert server.stats()["requests"] == {}
 
 
 def test_nothing_found_is_said_in_the_first_line_and_in_the_exit_code(user: Inside) -> None:

@@ -49,7 +49,8 @@ REMINDER_SIGNAL: PropertyName = (COMMON, 0x8560)
 # Bits of AppointmentStateFlags.
 IS_MEETING, IS_RECEIVED, IS_CANCELLED = 1, 2, 4
 FREE, TENTATIVE, BUSY = 0, 1, 2
-ORGANIZER, ACCEPTED, DECLINED, NOT_RESPONDED = 1, 3, 4, 5
+# Values of ResponseStatus; attendees.py has the names of all.
+ORGANIZER, NOT_RESPONDED = 1, 5
 OCCURRENCE_CLASS = "IPM.Appointment.Occurrence"
 
 # What follows from other properties and is never an occurrence's own.

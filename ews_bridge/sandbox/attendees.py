@@ -79,7 +79,7 @@ def read(item: Item, name: str) -> list[Attendee]:
 
 
 def write(item: Item, name: str, attendees: list[Attendee]) -> None:
-    """Set one of the LISTS; what is already known of an attendee's answers stays with the item that is written."""
+    """Set one of the LISTS, and the names that DisplayTo and DisplayCc show."""
     parent = etree.Element("kept", nsmap=NSMAP)
     append(parent, name, attendees)
     if attendees:

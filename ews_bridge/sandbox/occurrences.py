@@ -66,14 +66,6 @@ def _set_or_drop(bag: dict[Key, Kept], name: Key, value: Kept | None) -> None:
         bag[name] = value
 
 
-def days(series: Item, *, deleted: bool = False) -> list[dt.date]:
-    """All days of a series that has an end; `deleted` ones too if wanted."""
-    found = recurrence(series)
-    if found is None or found.last() is None:
-        return []
-    return [day for day in found.days() if deleted or day.toordinal() not in series.deleted]
-
-
 def first_and_last(series: Item) -> tuple[Item | None, Item | None]:
     """The first and the last occurrence that is not deleted; no last one where there is no end."""
     found = recurrence(series)
@@ -83,8 +75,12 @@ def first_and_last(series: Item) -> tuple[Item | None, Item | None]:
     first = next(ahead, None)
     if first is None:
         return None, None
-    last = days(series)[-1:] if found.last() is not None else []
-    return occurrence(series, first), occurrence(series, last[0]) if last else None
+    if found.end is None and found.count is None:
+        return occurrence(series, first), None
+    last = first
+    for day in ahead:
+        last = day
+    return occurrence(series, first), occurrence(series, last)
 
 
 def exceptions(series: Item) -> list[Item]:
