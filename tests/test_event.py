@@ -117,8 +117,10 @@ def test_a_zone_that_the_server_calls_otherwise_comes_back_by_its_own_name(desk:
 def test_when_another_client_moves_it_to_another_zone_that_wins(desk: Desk) -> None:
     ident = desk.put(event("DTSTART;TZID=Europe/Vienna:20261012T090000", "DTEND;TZID=Europe/Vienna:20261012T093000"))
     zone = '<t:StartTimeZone Id="Tokyo Standard Time"/>'
-    desk.update(asking.item_id(ident), set_field("calendar:StartTimeZone", zone, "CalendarItem"))
-    assert "DTSTART;TZID=Asia/Tokyo:20261012T160000" in lines(desk.file(ident))
+    start = "<t:Start>2026-10-12T06:00:00Z</t:Start>"
+    updates = (set_field("calendar:StartTimeZone", zone, "CalendarItem"), set_field("calendar:Start", start, "CalendarItem"))
+    desk.update(asking.item_id(ident), "".join(updates))
+    assert "DTSTART;TZID=Asia/Tokyo:20261012T150000" in lines(desk.file(ident))
 
 
 def test_a_moment_in_a_zone_that_exchange_does_not_have_keeps_it(desk: Desk) -> None:
@@ -565,12 +567,18 @@ def test_only_the_changed_field_is_written(desk: Desk, old: str, new: str, touch
     assert paths(updates) == touched
 
 
-def test_a_change_of_the_time_is_written_as_a_whole(desk: Desk) -> None:
+def test_times_are_written_together(desk: Desk) -> None:
     _, updates, out = edited(desk, event(*BERLIN), ("T093000", "T100000"))
-    assert set(paths(updates)) == {
-        f"calendar:{name}" for name in ("StartTimeZone", "EndTimeZone", "Start", "End", "IsAllDayEvent")
-    }
+    assert paths(updates) == ["calendar:Start", "calendar:End"]
     assert "DTEND;TZID=Europe/Berlin:20261012T100000" in out
+
+
+def test_a_change_of_the_zone_is_written_with_all_times(desk: Desk) -> None:
+    ident = desk.put(event(*BERLIN))
+    changes = desk.edit(ident, event(*(line.replace("Europe/Berlin", "Asia/Tokyo") for line in BERLIN)))
+    names = ("StartTimeZone", "EndTimeZone", "Start", "End", "IsAllDayEvent")
+    assert paths(changes.xml) == [f"calendar:{name}" for name in names]
+    assert "DTSTART;TZID=Asia/Tokyo:20261012T090000" in lines(desk.file(ident))
 
 
 def test_what_only_looks_different_is_no_change(desk: Desk) -> None:
@@ -799,6 +807,12 @@ def test_an_edit_says_who_would_be_told_unless_it_is_nobodys_business(desk: Desk
     assert "carol@example.test" in changes.mailed
 
 
+DAILY = (
+    "<t:Recurrence><t:DailyRecurrence><t:Interval>1</t:Interval></t:DailyRecurrence><t:NumberedRecurrence>"
+    "<t:StartDate>2026-10-12</t:StartDate><t:NumberOfOccurrences>4</t:NumberOfOccurrences></t:NumberedRecurrence></t:Recurrence>"
+)
+
+
 def received(desk: Desk, answer: str = "NoResponseReceived", extra: str = "") -> Snapshot:
     """An item as a server has it that was invited to."""
     snapshot = desk.snapshot(desk.put(event(*BERLIN, "SUMMARY:Plan", uid="theirs")))
@@ -836,6 +850,18 @@ def test_an_answer_in_the_file_is_given_without_touching_a_field(desk: Desk) -> 
     said = text.replace(mine, mine.replace("NEEDS-ACTION", "ACCEPTED"))
     changes = desk.form.changes(snapshot, said.encode())
     assert (changes.answer, changes.xml, changes.mailed) == ("AcceptItem", "", ())
+
+
+def test_an_answer_for_one_occurrence_only_is_not_dropped_silently(desk: Desk) -> None:
+    snapshot = received(desk)
+    snapshot.element.append(etree.fromstring(f'<x xmlns:t="{soap.TYPES}">{DAILY}</x>')[0])
+    text = desk.form.render(snapshot).decode().replace("\r\n ", "")
+    one = text[text.index("BEGIN:VEVENT") : text.index("END:VCALENDAR")].replace("NEEDS-ACTION", "DECLINED")
+    one = one.replace("RRULE:FREQ=DAILY;COUNT=4", "RECURRENCE-ID;TZID=Europe/Berlin:20261013T090000").replace(
+        "20261012T", "20261013T"
+    )
+    with pytest.raises(BadItem, match=r"answer for one occurrence \(of 2026-10-13\) cannot"):
+        desk.form.changes(snapshot, text.replace("END:VCALENDAR", one + "END:VCALENDAR").encode())
 
 
 def test_others_of_somebodys_meeting_are_not_mine_to_invite(desk: Desk) -> None:

@@ -134,7 +134,7 @@ def plain(data: bytes) -> bytes:
     return contentline.fold(line for line in contentline.unfold(data.decode()) if not line.startswith("X-ALT-DESC"))
 
 
-SLOW = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+SLOW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @SLOW

@@ -27,7 +27,6 @@ Values = Mapping[Field, Value]
 PHOTO = Field("Photo", "")
 #: One certificate of the list that the server has, as base64.
 CERTIFICATES = tuple(Field("Certificate", "", str(number)) for number in range(4))
-#: Parts of an address that Exchange has no field for stand in its street; the office is where Outlook puts it, in that of work.
 _URL = re.compile(r"(?:[\w.~:/?@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+(?:#(?:[\w.~:/?@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)?")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
 _MAGIC = {b"\xff\xd8\xff": "JPEG", b"\x89PNG": "PNG", b"GIF8": "GIF", b"BM": "BMP", b"RIFF": "WEBP", b"II*\x00": "TIFF"}
@@ -263,6 +262,7 @@ def picture(data: str) -> str:
 
 
 def _address_values(slot: Slot, line: Line) -> Iterator[str]:
+    """What Exchange has no field for stands in the street; the office is where Outlook puts it, in the address at work."""
     parts = ["\n".join(filter(None, part)) for part in vcard.components(line.value)]
     box, extended, way, city, region, code, country = (*parts, *[""] * 7)[:7]
     office = fields.OFFICE in slot.fields

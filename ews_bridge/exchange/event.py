@@ -4,6 +4,7 @@
     eventitem.py   the item → occasion.Event         eventxml.py    occasion.Event → fields of the item
     rrule.py       RRULE → recurrence.Rule           recurrence.py  the rule ⇄ t:Recurrence, its days
     zones.py       zones by name and by rules        eventpeople.py, attendees.py, alarms.py, globalid.py
+    eventorder.py  occurrences one after the other
 
 An edit is what differs between the file and the file that the item would be rendered to: both have gone the same way, so that
 only what somebody changed differs. Exchange drops the changed and deleted occurrences of a series when its recurrence is
@@ -29,6 +30,7 @@ from ews_bridge.exchange import contentline
 from ews_bridge.exchange import eventfile
 from ews_bridge.exchange import eventitem
 from ews_bridge.exchange import eventlines
+from ews_bridge.exchange import eventorder
 from ews_bridge.exchange import eventpeople
 from ews_bridge.exchange import eventxml
 from ews_bridge.exchange import form
@@ -48,6 +50,7 @@ from ews_bridge.exchange.zones import Zone
 
 #: Attachments up to this many bytes are in the file; larger ones are named there.
 INLINE = 256 * 1024
+_INVITE = "ews-bridge invite gives it, with the invitation to that occurrence"
 _T = f"{{{soap.TYPES}}}"
 
 
@@ -180,21 +183,21 @@ class Events:
         """All changed and deleted occurrences of a series that has none yet."""
         if not master.rule or series.master is None:
             return ()
-        _check_order(master, series)
+        eventorder.check(master, series)
         kept = eventxml.kept(master, self.owner)
         found = [(0, Occurrence(_index(master, day), "")) for day in series.deleted]
         for key, one in series.changed.items():
             plain = master.on(key.date())
             updates = self._updates(plain, one, ("", eventxml.kept_of_occurrence(one, kept, self.owner)), None)
             if updates:
-                found.append((_moves(plain, one), Occurrence(_index(master, key.date()), updates)))
-        return _in_order(found)
+                found.append((eventorder.moves(plain, one), Occurrence(_index(master, key.date()), updates)))
+        return eventorder.in_order(found)
 
     def _edited(self, snapshot: Snapshot, old: Series, was: Event, new: Series, now: Event) -> tuple[Occurrence, ...]:
         """The occurrences that differ from what they are on the server. One no longer mentioned is as its series has it."""
         if gone := old.deleted - new.deleted:
             raise BadItem(f"Exchange cannot bring back a deleted occurrence (of {min(gone)})", hint="make it an event of its own")
-        _check_order(now, new)
+        eventorder.check(now, new)
         items = self._items(snapshot)
         found = [(0, Occurrence(_index(now, day), "", items.get(day, ("", None))[0])) for day in new.deleted - old.deleted]
         there = {key.date(): one for key, one in old.changed.items()}
@@ -207,13 +210,16 @@ class Events:
             # What is no item of its own follows its series.
             before = there.get(day) or series
             after = eventxml.settled(before, wanted.get(day) or series)
+            self._check_people(before, after, context)
+            if self._answer(before, after, context):
+                raise BadItem(f"the answer for one occurrence (of {day}) cannot be given in the file", hint=_INVITE)
             first = eventxml.kept_of_occurrence(before, then if day in there else later, self.owner, context)
             second = eventxml.kept_of_occurrence(after, later, self.owner, context)
             given_up = (was.on(day), series) if day in there else None
             updates = self._updates(before, after, (first, second), context, given_up)
             if updates:
-                found.append((_moves(before, after), Occurrence(_index(now, day), updates, ident)))
-        return _in_order(found)
+                found.append((eventorder.moves(before, after), Occurrence(_index(now, day), updates, ident)))
+        return eventorder.in_order(found)
 
     def _updates(
         self,
@@ -242,7 +248,7 @@ class Events:
             raise BadItem("its series is not in this calendar, only single occurrences of it: no other can be made")
         items = self._alone(snapshot)
         found = []
-        main = ""
+        main = said = ""
         for key, was in old.changed.items():
             ident, element = items[key]
             if key not in new.changed:
@@ -253,11 +259,14 @@ class Events:
             before = eventxml.fields(was, eventxml.kept(was, self.owner, element), self.owner, element)
             after = eventxml.fields(now, eventxml.kept(now, self.owner, element), self.owner, element)
             updates = eventxml.updates(before, after)
+            answer = self._answer(was, now, element)
             if element is snapshot.element:
-                main = updates
+                main, said = updates, answer
+            elif answer:
+                raise BadItem(f"the answer for one occurrence (of {key:%Y-%m-%d}) cannot be given in the file", hint=_INVITE)
             elif updates:
                 found.append(Occurrence(0, updates, ident))
-        return Changes(main, tuple(found))
+        return Changes(main, tuple(found), answer=said)
 
     def _items(self, snapshot: Snapshot) -> dict[date, tuple[str, etree._Element]]:
         """(id, item) of the changed occurrences, by the day on which they were to begin."""
@@ -325,39 +334,6 @@ class Events:
 
 def _index(master: Event, day: date) -> int:
     return master.rule.index(master.start.date(), day) if master.rule else 0
-
-
-def _moves(before: Event, after: Event) -> int:
-    """Whether an occurrence moves to a later day (1), an earlier one (-1), or to none (0)."""
-    return (after.start.date() > before.start.date()) - (after.start.date() < before.start.date())
-
-
-def _in_order(found: list[tuple[int, Occurrence]]) -> tuple[Occurrence, ...]:
-    """In an order in which the server takes them: deletions make room; of those that move to later days the last goes first."""
-
-    def place(pair: tuple[int, Occurrence]) -> tuple[bool, bool, int]:
-        move, one = pair
-        return bool(one.updates), move <= 0, -one.index if move > 0 else one.index
-
-    return tuple(one for _, one in sorted(found, key=place))
-
-
-def _check_order(master: Event, series: Series) -> None:
-    """An occurrence may not pass the one before or after it, nor be on the same day (MS-OXOCAL 3.1.4.4.2)."""
-    if not series.changed:
-        return
-    starts = {key.date(): one.start.date() for key, one in series.changed.items()}
-    latest = max(starts)
-    previous = date.min
-    for day in master.days():
-        if day in series.deleted:
-            continue
-        now = starts.get(day, day)
-        if now <= previous:
-            raise BadItem(f"its occurrence of {day} would be on or before the day of the one before it, which Exchange refuses")
-        previous = now
-        if day > latest:
-            break
 
 
 def _times(event: Event) -> tuple[object, ...]:

@@ -88,12 +88,15 @@ def creation(event: Event, kept: str, owner: Owner) -> str:
 def updates(old: list[Field], new: list[Field], *, always: frozenset[str] = frozenset()) -> str:
     """The field updates that lead from one to the other; those in `always` are written even where they are alike.
 
-    Times hang together: all of them or none, the zone first, as the server reads a time in the zone that it knows by then.
+    Times hang together: start and end, and all of them where the zone changes or days become hours; the zone first, as the server
+    reads a time in the zone that it knows by then.
     """
     before, after = dict(old), dict(new)
     changed = {path for path in after if before.get(path, "") != after[path] or path in always}
-    if changed & set(_TIMES):
+    if changed & {START_ZONE, END_ZONE, ALL_DAY}:
         changed |= set(_TIMES)
+    if changed & {START, END}:
+        changed |= {START, END}
     if not after[MINUTES]:
         changed.discard(MINUTES)
     order = [*_TIMES[:2], *(path for path in after if path not in _TIMES[:2])]

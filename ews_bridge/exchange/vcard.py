@@ -97,7 +97,7 @@ def digest(lines: Iterable[Line]) -> str:
 
 
 def types(line: Line) -> frozenset[str]:
-    """The TYPE values, lower case, and the label where it names one of them."""
+    """The TYPE values, in lower case."""
     return frozenset(value.lower() for param, values in line.params if param == "TYPE" for value in values)
 
 
