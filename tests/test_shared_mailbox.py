@@ -126,6 +126,21 @@ def test_a_shared_mailbox_is_mirrored_whole_and_both_ways(server: Running, clerk
     }
 
 
+def test_its_calendars_contacts_and_tasks_are_the_shared_ones(server: Running, clerk: Clerk, office: Mailbox) -> None:
+    grant(server, ":full")
+    more = [f'[accounts.work.{kind}]\npath = "~/{kind}"\n' for kind in ("calendar", "contacts", "tasks")]
+    clerk.config.write_text(clerk.config.read_text() + "\n".join(more))
+    clerk.syncs()
+    task = "BEGIN:VTODO\r\nUID:u1\r\nDTSTAMP:20260101T000000Z\r\nSUMMARY:do it\r\nEND:VTODO\r\n"
+    file = clerk.home / "tasks/Tasks/u1.ics"
+    file.write_bytes(f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n{task}END:VCALENDAR\r\n".encode())
+    clerk.syncs()
+    assert (len(office.folder("tasks").items), len(server.alice.folder("tasks").items)) == (1, 0)
+    file.unlink()
+    clerk.syncs()
+    assert [len(each.folder("deleteditems").items) for each in (office, server.alice)] == [1, 0]
+
+
 def test_a_mailbox_without_access_is_told_as_that(server: Running, clerk: Clerk) -> None:
     ran = clerk.run("sync")
     assert (ran.code, OFFICE in ran.err) == (77, True), ran

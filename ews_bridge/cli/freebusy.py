@@ -42,7 +42,7 @@ def command(given: Given, *, addresses: tuple[str, ...], day: str | None, days: 
     # By the local clock: a day may have 23 or 25 hours.
     start, end = (one.astimezone(dt.UTC) for one in (first, first + dt.timedelta(days=days)))
     with signin.connected(account) as connection:
-        found = availability.calendars(connection, list(addresses) or [account.email], start, end)
+        found = availability.calendars(connection, list(addresses) or [account.address], start, end)
     for calendar in found:
         if calendar.why:
             output.complain(f"{calendar.address}: {calendar.why}", account=account.name)

@@ -89,7 +89,7 @@ def _read(source: str) -> bytes:
 def _account(accounts: tuple[config.Account, ...], invitation: Invitation) -> config.Account:
     """Who is invited. Where no account is by its address (a list was), there must be only one."""
     invited = {person.address for person in invitation.event.attendees}
-    found = [account for account in accounts if account.email.lower() in invited] or list(accounts)
+    found = [account for account in accounts if account.address.lower() in invited] or list(accounts)
     if len(found) > 1:
         raise UsageError("it is not clear which account is invited", hint="name it with -a ACCOUNT")
     return found[0]

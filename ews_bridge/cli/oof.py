@@ -61,10 +61,10 @@ def command(
     shown: dict[str, object] = {}
     for account in accounts:
         with signin.connected(account) as connection:
-            settings = directory.oof(connection, account.email)
+            settings = directory.oof(connection, account.address)
             if action != "show":
                 settings = _changed(settings, action, start, end, text, external_text, external)
-                directory.set_oof(connection, account.email, settings)
+                directory.set_oof(connection, account.address, settings)
         shown[account.name] = asdict(settings)
         for line in _lines(settings):
             given.say(f"{account.name}: {line}")
