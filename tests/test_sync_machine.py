@@ -191,6 +191,8 @@ class Machine(RuleBasedStateMachine):
             content = self.world(side).items[ident].content
             self.alive.discard(content)
             self.gone.add(content)
+            self.tagged.pop(content, None)  # where the other side moved it, it comes back as that side has it
+            self.untagged.pop(content, None)
             self.world(side).remove(ident)
             self.note(side, content, None)
 
