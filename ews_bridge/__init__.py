@@ -50,6 +50,7 @@ Import order, enforced by tests/test_architecture.py; each library has one home 
     1  plan  store  config  configfile  names         pure rules, the contract, the settings
        tags  labels  tagconfig                        what tags are called, how a file has them, what is wanted of them
        sendargs  aliases  envelope                    sending: what was asked, who gets it
+       addressbook                                    addresses in the contacts on disk
     2  state  differences  pairing  tables            SQLite
        maildir  maildir_index  mailtree  vdir  vdirtree  marker  trash  disk  lock      the local side
        headers  meaning                               what tells one mail from another
@@ -57,7 +58,8 @@ Import order, enforced by tests/test_architecture.py; each library has one home 
        outbox                                         messages on their way out
        exchange/                                      the server's side: requests, lxml
     3  batch  apply  converge  folders                steps and rounds, over stores of any kind
-    4  signin  binding  limits  delivery  tagsync  kinds  onekind  sync  overview  tagedit         one account, kind by kind
+    4  signin  binding  limits  delivery  tagsync  kinds  onekind  sync  overview      one account, kind by kind
+       tagedit  lookup                                what `tags` and `query` do
     5  cli/                                           click; the error boundary
        sendmail                                       ews-send, which cannot wait for click
     -  sandbox/                                       an Exchange in memory; imports nothing of ours
