@@ -101,8 +101,8 @@ def same_bytes(data: bytes, _: Path) -> Hashable:
 
 
 def same_to_a_reader(data: bytes, file: Path) -> Hashable:
-    """Message-ID, Date, Subject and From (whether in quotes or not), and the decoded parts. To Exchange a bare CR ends a line, and
-    every mail was sent at some time: what says none, when it was received.
+    """Message-ID, Date, Subject and From (whether in quotes or not), and the decoded parts. To Exchange a bare CR ends a line,
+    and every mail was sent at some time: what says none, when it was received.
     """
     head = parse_head(data.partition(b"\n\n")[0])
     parts = ((kind, name, re.sub(rb"[\r\n]+", b"\n", content)) for kind, name, content in leaves(data))
