@@ -7,12 +7,19 @@ Nothing here ever overwrites a file that it did not write itself.
 import contextlib
 import errno
 import os
+import time
 from collections.abc import Iterable
 from collections.abc import Iterator
+from typing import TypeVar
 
 from ews_bridge.errors import BadItem
 from ews_bridge.errors import CannotCreate
 from ews_bridge.errors import DiskError
+from ews_bridge.errors import EwsBridgeError
+
+_BATCH = 100  # results that share one sync of the directories
+
+_Result = TypeVar("_Result")
 
 _HINTS = {
     errno.ENOSPC: "free some space, then run again: it goes on where it stopped",
@@ -128,3 +135,79 @@ def write_whole(path: str, data: bytes) -> None:
         os.fsync(file.fileno())
     os.rename(staging, path)
     sync_directory(os.path.dirname(path))
+
+
+def write_new(path: str, pieces: Iterable[bytes], *, modified: float = 0) -> os.stat_result:
+    """Write a file of a name that is ours alone, durably, to be renamed; when that fails, nothing is left of it.
+
+    One of that name was left by a run that was cut off, and is replaced. `modified`: the time that the file carries, in whole
+    seconds, for a file system that keeps no more would change it when it is mounted again; 0: now. Raises `BadItem` for what is
+    too large for the file system, other OSErrors as they come.
+
+    Plain system calls, and no more of them than it takes: each lets another thread run, and this one wait for its turn.
+    """
+    with removed_on_failure(path):
+        descriptor = _new_file(path)
+        try:
+            for piece in pieces:
+                rest = memoryview(piece)
+                while rest:
+                    rest = rest[os.write(descriptor, rest) :]
+            if modified:
+                os.utime(descriptor, (time.time(), int(modified)))
+            os.fsync(descriptor)
+            return os.fstat(descriptor)
+        except OSError as error:
+            if error.errno == errno.EFBIG:
+                raise BadItem(f"{os.path.basename(path)} is too large for the file system of {os.path.dirname(path)}") from error
+            raise
+        finally:
+            os.close(descriptor)
+
+
+def _new_file(path: str) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o600)
+    except FileExistsError:
+        os.unlink(path)
+        return os.open(path, flags, 0o600)
+
+
+@contextlib.contextmanager
+def removed_on_failure(path: str) -> Iterator[None]:
+    """What stands at `path` goes when the block raises."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        raise
+
+
+def durably(results: Iterator[_Result], touched: set[str]) -> Iterator[_Result]:
+    """Give results out only when the directories in `touched`, which grows with them, are synced: once for many.
+
+    A failure comes after what was done before it.
+    """
+    failure: EwsBridgeError | None = None
+    more = True
+    while more:
+        done = []
+        more = False
+        try:
+            for result in results:
+                done.append(result)
+                if len(done) == _BATCH:
+                    more = True
+                    break
+        except EwsBridgeError as error:
+            failure = error
+        try:
+            sync_directories(touched)
+        except OSError as error:
+            raise disk_error(error, f"cannot write {', '.join(sorted(touched))}") from error
+        touched.clear()
+        yield from done
+    if failure is not None:
+        raise failure

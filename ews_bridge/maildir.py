@@ -9,7 +9,6 @@ and the usage of mutt, Dovecot and notmuch.
 """
 
 import contextlib
-import errno
 import json
 import os
 import re
@@ -26,11 +25,12 @@ from functools import partial
 from typing import TypeVar
 
 from ews_bridge.disk import disk_error
+from ews_bridge.disk import durably
 from ews_bridge.disk import make_directory
 from ews_bridge.disk import relocate
-from ews_bridge.disk import sync_directories
+from ews_bridge.disk import removed_on_failure
+from ews_bridge.disk import write_new
 from ews_bridge.errors import BadItem
-from ews_bridge.errors import EwsBridgeError
 from ews_bridge.errors import Stale
 from ews_bridge.maildir_index import Index
 from ews_bridge.maildir_index import Stamp
@@ -60,7 +60,6 @@ from ews_bridge.trash import Trash
 TMP_AGE = 36 * 3600
 
 _PAGE = 1000  # new messages on one page of a scan
-_BATCH = 100  # results that share one sync of the directories
 _CHUNK = 1 << 20
 _SET = frozenset("DFPRS")  # the letters that `mark` sets; all others, T among them, belong to the readers
 
@@ -187,7 +186,7 @@ class Maildir:
             (source, self._create(source, replace(new, content=self._retagged(new.content, new.tags)), touched))
             for source, new in items
         )
-        return _durably(((source, self._tagged_as_made(result)) for source, result in made), touched)
+        return durably(((source, self._tagged_as_made(result)) for source, result in made), touched)
 
     def update(self, items: Iterable[tuple[Entry, Content]]) -> Iterator[tuple[Entry, Entry | Failed]]:
         self._prepare()
@@ -240,7 +239,7 @@ class Maildir:
         since = self._index.ready()
         touched: set[str] = set()
         results = ((entry, self._on_file(entry, since, partial(act, entry, what, touched))) for entry, what in items)
-        return _durably(results, touched)
+        return durably(results, touched)
 
     def _on_file(self, entry: Entry, since: int, act: Callable[[str], _Result]) -> _Result | Failed:
         """`act` on the entry's file. When that is gone, list once more (once in a call: many may be) and try again."""
@@ -277,8 +276,8 @@ class Maildir:
         file = f"cur/{base}:2,{letters}" if letters else f"new/{base}"
         staged = self._index.at(f"tmp/{base}")
         try:
-            info = self._write(staged, new.content)
-            with _removed_on_failure(staged):
+            info = write_new(staged, new.content.pieces(), modified=new.content.modified)
+            with removed_on_failure(staged):
                 relocate(staged, self._index.at(file), staging=f"{staged}.copy")
         except (Stale, BadItem) as error:
             return error
@@ -297,8 +296,8 @@ class Maildir:
             return _edited(entry)  # also a wish to delete that came meanwhile: whoever plans must weigh it against the edit
         staged = self._index.at(f"tmp/{self._fresh_name()}")
         try:
-            info = self._write(staged, content)
-            with _removed_on_failure(staged):
+            info = write_new(staged, content.pieces(), modified=content.modified)
+            with removed_on_failure(staged):
                 # Once more, as writing takes its time. The content can be read only once: there is no second try.
                 if not _current(entry, os.stat(path)):
                     raise _edited(entry)
@@ -349,8 +348,8 @@ class Maildir:
             renewed = self._retagged(content, all_tags(tags), only=True)
             staged = self._index.at(f"tmp/{self._fresh_name()}")
             try:
-                self._write(staged, renewed)
-                with _removed_on_failure(staged):
+                write_new(staged, renewed.pieces(), modified=renewed.modified)
+                with removed_on_failure(staged):
                     os.chmod(staged, stat.S_IMODE(info.st_mode))
                     os.utime(staged, ns=(info.st_atime_ns, info.st_mtime_ns))
                     if looked(os.stat(path)) != looked(info):
@@ -420,28 +419,6 @@ class Maildir:
         self._index.renamed(file, None)
         return entry
 
-    def _write(self, path: str, content: Content) -> os.stat_result:
-        """Content, durable, in a new file of tmp/; when that fails, nothing is left of it.
-
-        Plain system calls, and no more of them than it takes: each lets another thread run, and this one wait for its turn.
-        """
-        with _removed_on_failure(path):
-            descriptor = _new_file(path)
-            try:
-                for piece in content.pieces():
-                    _write_all(descriptor, piece)
-                if content.modified:
-                    # Whole seconds: a file system that keeps no more would change the revision when it is mounted again.
-                    os.utime(descriptor, (time.time(), int(content.modified)))
-                os.fsync(descriptor)
-                return os.fstat(descriptor)
-            except OSError as error:
-                if error.errno == errno.EFBIG:
-                    raise BadItem(f"{os.path.basename(path)} is too large for the file system of {self.directory}") from error
-                raise
-            finally:
-                os.close(descriptor)
-
     def _fresh_name(self) -> str:
         return f"{int(time.time())}.R{secrets.token_hex(8)}.{self._host}"
 
@@ -463,58 +440,6 @@ class Maildir:
             except OSError as error:
                 raise disk_error(error, f"cannot create {self.directory}") from error
             self._prepared = True
-
-
-def _durably(results: Iterator[tuple[Entry, Entry | Failed]], touched: set[str]) -> Iterator[tuple[Entry, Entry | Failed]]:
-    """Give results out only when the directories are synced, once for many; a failure comes after what was done before it."""
-    failure: EwsBridgeError | None = None
-    more = True
-    while more:
-        done = []
-        more = False
-        try:
-            for result in results:
-                done.append(result)
-                if len(done) == _BATCH:
-                    more = True
-                    break
-        except EwsBridgeError as error:
-            failure = error
-        try:
-            sync_directories(touched)
-        except OSError as error:
-            raise disk_error(error, f"cannot write {', '.join(sorted(touched))}") from error
-        touched.clear()
-        yield from done
-    if failure is not None:
-        raise failure
-
-
-@contextlib.contextmanager
-def _removed_on_failure(path: str) -> Iterator[None]:
-    """What stands at `path` goes when the block raises."""
-    try:
-        yield
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        raise
-
-
-def _new_file(path: str) -> int:
-    """A new, empty file, open for writing. One of the same name has our token in it: left by a run of ours that was cut off."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    try:
-        return os.open(path, flags, 0o600)
-    except FileExistsError:
-        os.unlink(path)
-        return os.open(path, flags, 0o600)
-
-
-def _write_all(descriptor: int, piece: bytes) -> None:
-    rest = memoryview(piece)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
 
 
 def _pieces(descriptor: int, before: os.stat_result, name: str) -> Iterator[bytes]:

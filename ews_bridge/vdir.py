@@ -13,7 +13,6 @@ Must never: overwrite a file that it was not told of, show one that is not whole
 """
 
 import contextlib
-import errno
 import hashlib
 import os
 import re
@@ -29,11 +28,12 @@ from dataclasses import replace
 from functools import partial
 
 from ews_bridge.disk import disk_error
+from ews_bridge.disk import durably
 from ews_bridge.disk import make_directory
 from ews_bridge.disk import relocate
-from ews_bridge.disk import sync_directories
+from ews_bridge.disk import removed_on_failure
+from ews_bridge.disk import write_new
 from ews_bridge.errors import BadItem
-from ews_bridge.errors import EwsBridgeError
 from ews_bridge.errors import Stale
 from ews_bridge.model import Content
 from ews_bridge.model import Entry
@@ -54,7 +54,6 @@ Read = Callable[[bytes], Said]
 #: A file larger than this is no event, contact or task of anybody's.
 SIZE_MAX = 64 << 20
 
-_BATCH = 100  # results that share one sync of the directories
 _PAGE = 1000
 _FRESH_NS = 2_000_000_000  # a file changed so recently may change again without another change time
 _ABANDONED = 36 * 3600  # the age in seconds of a temporary file of a run that was cut off
@@ -195,13 +194,13 @@ class Vdir:
     def create(self, items: Iterable[tuple[Entry, New]]) -> Iterator[tuple[Entry, Entry | Failed]]:
         self._prepare()
         touched: set[str] = set()
-        return _durably(((source, self._create(source, new, touched)) for source, new in items), touched)
+        return durably(((source, self._create(source, new, touched)) for source, new in items), touched)
 
     def update(self, items: Iterable[tuple[Entry, Content]]) -> Iterator[tuple[Entry, Entry | Failed]]:
         self._prepare()
         touched: set[str] = set()
         results = ((entry, self._on_file(entry, partial(self._update, entry, content, touched))) for entry, content in items)
-        return _durably(results, touched)
+        return durably(results, touched)
 
     def mark(self, items: Sequence[tuple[Entry, Flags]]) -> Iterator[tuple[Entry, Entry | Failed]]:
         """There are no flags here: each stays as it is."""
@@ -219,7 +218,7 @@ class Vdir:
         into._prepare()
         touched: set[str] = set()
         results = ((entry, self._on_file(entry, partial(self._move, entry, into, touched))) for entry in entries)
-        return _durably(results, touched)
+        return durably(results, touched)
 
     def copy(self, entries: Sequence[Entry], into: Store) -> Iterator[tuple[Entry, Entry | Failed]]:
         unread: list[tuple[Entry, Failed]] = []
@@ -237,7 +236,7 @@ class Vdir:
     def delete(self, entries: Sequence[Entry]) -> Iterator[tuple[Entry, Entry | Failed]]:
         touched: set[str] = set()
         results = ((entry, self._on_file(entry, partial(self._delete, entry, touched))) for entry in entries)
-        for entry, result in _durably(results, touched):
+        for entry, result in durably(results, touched):
             yield entry, entry if isinstance(result, _Gone) else result
 
     def _on_file(self, entry: Entry, act: Callable[[], Entry]) -> Entry | Failed:
@@ -253,7 +252,9 @@ class Vdir:
     def _create(self, source: Entry, new: New, touched: set[str]) -> Entry | Failed:
         try:
             data = b"".join(new.content.pieces())
-            with self._written(data) as staged:
+            staged = self._at(_temporary())
+            write_new(staged, [data])
+            with removed_on_failure(staged):
                 for name in _names_for(new.key, self._suffix):
                     with contextlib.suppress(FileExistsError):
                         relocate(staged, self._at(name), staging=f"{staged}.copy")
@@ -269,7 +270,9 @@ class Vdir:
     def _update(self, entry: Entry, content: Content, touched: set[str]) -> Entry:
         data = b"".join(content.pieces())
         self._current(entry)
-        with self._written(data) as staged:
+        staged = self._at(_temporary())
+        write_new(staged, [data])
+        with removed_on_failure(staged):
             # Once more, as writing takes its time.
             _, before = self._current(entry)
             os.chmod(staged, stat.S_IMODE(before.st_mode))
@@ -294,24 +297,6 @@ class Vdir:
         touched.update((self.directory, os.path.dirname(kept)))
         return entry
 
-    @contextlib.contextmanager
-    def _written(self, data: bytes) -> Iterator[str]:
-        """Content, durable, in a temporary file, to be renamed; what was not renamed is removed at the end."""
-        path = self._at(_temporary())
-        try:
-            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            yield path
-        except OSError as error:
-            if error.errno == errno.EFBIG:
-                raise BadItem(f"it is too large for the file system of {self.directory}") from error
-            raise
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
-
     def _prepare(self) -> None:
         """Before the first write: make the directory, and remove temporary files of ours that a run left long ago."""
         with self._lock:
@@ -333,31 +318,6 @@ class Vdir:
 
 class _Gone(Stale):
     """The file is no longer there."""
-
-
-def _durably(results: Iterator[tuple[Entry, Entry | Failed]], touched: set[str]) -> Iterator[tuple[Entry, Entry | Failed]]:
-    """Give results out only when the directories are synced, once for many; a failure comes after what was done before it."""
-    failure: EwsBridgeError | None = None
-    more = True
-    while more:
-        done = []
-        more = False
-        try:
-            for result in results:
-                done.append(result)
-                if len(done) == _BATCH:
-                    more = True
-                    break
-        except EwsBridgeError as error:
-            failure = error
-        try:
-            sync_directories(touched)
-        except OSError as error:
-            raise disk_error(error, f"cannot write {', '.join(sorted(touched))}") from error
-        touched.clear()
-        yield from done
-    if failure is not None:
-        raise failure
 
 
 def _names_for(uid: str, suffix: str) -> Iterator[str]:

@@ -307,10 +307,16 @@ RULES = (
         "    return True",
         machine=False,
     ),
-    Rule("a file is durable before it is renamed", "maildir.py", "                os.fsync(descriptor)\n", "", machine=False),
+    Rule(
+        "a file is durable before it is renamed",
+        "disk.py",
+        "            os.fsync(descriptor)\n            return",
+        "            return",
+        machine=False,
+    ),
     Rule(
         "a directory is durable before it is claimed",
-        "maildir.py",
+        "disk.py",
         "            sync_directories(touched)\n",
         "            pass\n",
         machine=False,
