@@ -215,6 +215,9 @@ def test_a_file_that_breaks_keeps_its_item_and_heals(it: ItemDesk) -> None:
     report = it.sync()
     assert [failure.what for failure in report.failures] == [file.name]
     assert list(there(it)) == ["Whole"]
+    put(it, "second.ics", good)
+    assert "same UID" in it.sync().failures[0].why, "it is still the item, and another file is a second one"
+    (it.home("tasks") / "second.ics").unlink()
     file.write_bytes(good.replace(b"Whole", b"Healed"))
     assert it.settle().done == {"update remote": 1}
     assert list(there(it)) == ["Healed"]
