@@ -40,6 +40,7 @@ The folders themselves are a collection, too (`folders.py`), made alike before w
 
 Tags are kept in places (in the file, in Akonadi's property, as categories), and each place has its base: an `Entry` says what
 each shows, `plan.merge_tags` what each is to hold. A place that an entry does not name was not looked at, and nothing follows.
+The files of events, contacts and tasks are no place: their categories are content, and travel as such.
 
 Sending (`ews-send`, `sendmail.py`): argv → envelope → outbox, durable → one CreateItem → gone. The state of a letter says what is
 known of it, never more (`outbox.py`); an outcome that is not known is found out by the token that the server's copy carries.

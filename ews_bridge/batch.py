@@ -174,13 +174,15 @@ def _second(step: Step) -> bool:
 
 def _created(step: Create | Update | Copy, source: Entry, made: Entry, flags: Flags) -> Row:
     """The new link. `flags` are the agreed ones: those that were carried over; after a copy, those that came with it. So are the
-    tags; but where not all places have what one has, nothing is agreed on yet.
+    tags; but where not all places of a side have what one has, nothing is agreed on yet.
     """
     mine, theirs = (each if each.flags == flags else replace(each, flags=flags) for each in (_as_sent(made, source), source))
     if isinstance(step, Copy):
         theirs = replace(theirs, tags=step.counterpart.tags)
     elif all_tags(source.tags) and (LATER in made.tags or len(set(source.tags.values())) > 1):
         theirs = replace(theirs, tags={})
+    elif len(set(made.tags.values())) > 1:
+        mine = replace(mine, tags={})
     local, remote = (made, source) if step.to is Side.LOCAL else (source, made)
     return Row(step.row.number, link_of(step.to, mine, theirs), local, remote)
 
@@ -193,9 +195,11 @@ def _as_sent(made: Entry, source: Entry) -> Entry:
 
 
 def _tagged(step: Tag, made: Entry) -> Row:
-    """The base takes the revision that our own write gave, or it would look like an edit."""
+    """The base takes the revision that our own write gave, or it would look like an edit. Where the tags are of the content's
+    meaning, it is one.
+    """
     row, link = with_entry(step.row, step.to, made), step.row.link
-    if link is None or link[step.to].revision != step.target.revision:
+    if link is None or is_meaning(made.revision) or link[step.to].revision != step.target.revision:
         return row
     mine = replace(link[step.to], revision=made.revision)
     return replace(row, link=link_of(step.to, mine, link[step.to.other]))

@@ -30,6 +30,7 @@ from ews_bridge.model import Side
 from ews_bridge.names import Layout
 from ews_bridge.state import State
 from ews_bridge.store import Tree
+from ews_bridge.tagconfig import TagsSection
 from ews_bridge.trash import Trash
 from ews_bridge.vdirtree import LAYOUT
 from ews_bridge.vdirtree import VdirTree
@@ -121,6 +122,11 @@ def local_tree(kind: Kind, account: Account, state: State, trash: Trash) -> Tree
     return VdirTree(path, suffix=kind.form.suffix, read=kind.form.read, trash=trash)
 
 
+def tags_of(kind: Kind, account: Account) -> TagsSection | None:
+    """What is asked for of this kind's tags."""
+    return account.tags if kind.form is None else tagsync.of_items(account.tags)
+
+
 def _host() -> str:
     """This machine in file names: no character that a Maildir gives a meaning."""
     return "".join(c if c.isalnum() or c in ".-" else "-" for c in socket.gethostname()) or "localhost"
@@ -139,7 +145,7 @@ def remote_tree(kind: Kind, account: Account, connection: Connection, state: Sta
         return found
 
     special = json.loads(state.get("special") or "{}")
+    tagging = tagsync.tagging(tags_of(kind, account), state, connection)
     if not isinstance(kind.section, MailSection):
-        return ExchangeTree(connection, special=special, form=kind.form, ids=ids)
-    tagging = tagsync.tagging(account, state, connection)
+        return ExchangeTree(connection, special=special, form=kind.form, ids=ids, tagging=tagging)
     return ExchangeTree(connection, special=special, delete=kind.section.delete, adopting=state.adopting, tagging=tagging)

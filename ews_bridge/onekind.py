@@ -116,18 +116,16 @@ def keep(
         began = time.time()
         with _opened(account, kind, options, progress, state, connection, name, report) as run:
             run = replace(_bound(run), survey=run.remote.survey())
-            if kind.name == "mail":
-                write = not options.dry_run and Side.REMOTE in options.writes
-                tagsync.prepare(account, state, run.remote.tagging, write=write)
+            write = not options.dry_run and Side.REMOTE in options.writes
+            tagsync.prepare(kinds.tags_of(kind, account), state, run.remote.tagging, write=write)
             in_the_way = _trees(run)
             unknown = tuple(path for path in options.folders if path not in _by_path(run))
             run = _items(run)
             if folder_trees.revive(_folder_job(run), _policy(run, run.state.folders()), run.report):
                 _items(replace(run, survey=run.remote.survey()))
                 run.report.refused[:] = dict.fromkeys(run.report.refused)  # told twice
-            if kind.name == "mail":
-                tagsync.finish(state, run.remote.tagging)
-            else:
+            tagsync.finish(state, run.remote.tagging)
+            if kind.name != "mail":
                 _tell_doubles(run)
             _finish(run, began, in_the_way)
             return unknown

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 
 from ews_bridge import labels
 from ews_bridge import notmuch
@@ -26,6 +27,7 @@ from ews_bridge.maildir_tags import Keeper
 from ews_bridge.model import Side
 from ews_bridge.notmuch import Notmuch
 from ews_bridge.state import State
+from ews_bridge.tagconfig import PLACES
 from ews_bridge.tagconfig import TagsSection
 
 _KINDS = {"x-keywords": labels.Kind.KEYWORDS, "x-label": labels.Kind.LABEL}
@@ -83,18 +85,24 @@ def keeper(account: Account, state: State) -> Keeper | None:
     return InHead(_KINDS[section.local], spelling(section), frozenset(known))
 
 
-def tagging(account: Account, state: State, connection: Connection) -> Tagging | None:
+def of_items(section: TagsSection | None) -> TagsSection | None:
+    """What a section asks for of events, contacts and tasks, whose files have categories as content whatever it says: that
+    Akonadi's tags are kept alike with these; or nothing.
+    """
+    return replace(section, server=PLACES, local="none") if section and "akonadi" in section.server else None
+
+
+def tagging(section: TagsSection | None, state: State, connection: Connection) -> Tagging | None:
     """The mailbox's tags; None where they stay on the server. Asks nothing yet."""
-    section = account.tags
     if section is None:
         return None
     return Tagging(connection, section.server, hidden=spelling(section).hidden, known=memory(state).names)
 
 
-def prepare(account: Account, state: State, mailbox: Tagging | None, *, write: bool) -> None:
+def prepare(section: TagsSection | None, state: State, mailbox: Tagging | None, *, write: bool) -> None:
     """Before the listings. `write`: the mailbox's list may be written."""
     before = memory(state)
-    setting = _setting(account.tags)
+    setting = _setting(section)
     if setting != before.setting:
         for side in Side:
             state.relist(side)

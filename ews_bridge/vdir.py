@@ -208,7 +208,7 @@ class Vdir:
             yield entry, entry
 
     def tag(self, items: Sequence[tuple[Entry, Tags]]) -> Iterator[tuple[Entry, Entry | Failed]]:
-        """Categories are content here: each stays as it is."""
+        """Categories are content here, and no place of tags: each stays as it is."""
         for entry, _ in items:
             yield entry, entry
 

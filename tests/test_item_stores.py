@@ -464,10 +464,10 @@ def test_what_was_edited_while_it_was_being_deleted_is_brought_back(server: Serv
     (entry,) = made(store, 1)
     look = snapshots.look
 
-    def edited_before(line: Connection, form: TaskForm, ids: list[str]) -> Iterator[tuple[str, snapshots.Looked]]:
+    def edited_before(folder: ItemFolder, ids: list[str]) -> Iterator[tuple[str, snapshots.Looked]]:
         for item in server.alice.items.values() if ids else ():
             properties.write(item, properties.SUBJECT, "String", "at the last moment")
-        yield from look(line, form, ids)
+        yield from look(folder, ids)
 
     monkeypatch.setattr(snapshots, "look", edited_before)
     assert isinstance(only(store.delete([entry])), Stale)

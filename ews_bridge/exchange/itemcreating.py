@@ -42,7 +42,7 @@ def find(folder: Folder, token: str) -> Entry | None:
     if element is None:
         return None
     ident = soap.attribute(element, "ItemId", "Id")
-    ((_, looked),) = snapshots.look(folder.connection, folder.form, [ident])
+    ((_, looked),) = snapshots.look(folder, [ident])
     if isinstance(looked, snapshots.Seen) and looked.unfinished:
         _remove(folder, ident)
         return None

@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ews_bridge.errors import Stale
 from ews_bridge.errors import Unavailable
@@ -29,6 +30,7 @@ from ews_bridge.exchange import snapshots
 from ews_bridge.exchange import soap
 from ews_bridge.exchange.form import Form
 from ews_bridge.exchange.session import Connection
+from ews_bridge.exchange.tagging import Tagging
 from ews_bridge.model import Content
 from ews_bridge.model import Entry
 from ews_bridge.model import Flags
@@ -77,16 +79,29 @@ class ItemFolder:
 
     `ids`: finds the items that others refer to, by their UIDs; `Stale` while one of them is on its way up: then the other is
     written in a later round.
+
+    `tagging`: the mailbox's tags, where Akonadi's are kept alike with the categories. These are content, too: so a tag comes down
+    and goes up as a category of the file, and only the server has places for tags.
     """
 
     def __init__(
-        self, connection: Connection, ident: str, collection: int, *, form: Form, trash: str, kept: Kept, ids: Ids
+        self,
+        connection: Connection,
+        ident: str,
+        collection: int,
+        *,
+        form: Form,
+        trash: str,
+        kept: Kept,
+        ids: Ids,
+        tagging: Tagging | None = None,
     ) -> None:
         self.connection = connection
         self.id = ident
         self.form = form
         self.trash = trash
         self.ids = ids
+        self.tagging = tagging
         self._collection = collection
         self._kept = kept
 
@@ -114,7 +129,8 @@ class ItemFolder:
             keys, vanished = _changes(page)
             if before is None and (keys or vanished):
                 before = dict(known())
-            entries = self._entries(keys, vanished, before or {})
+            # From the start: a tag may have another name now, and no item another key.
+            entries = self._entries(keys, vanished, before or {}, trusting=not (first and self.tagging))
             if before is not None:
                 before |= {entry.id: entry for entry in entries}  # the next page may have more of the same file
             yield Scan(entries, tuple(vanished), (), page.state, first, page.last)
@@ -122,18 +138,20 @@ class ItemFolder:
                 return
             state, first = page.state, False
 
-    def _entries(self, keys: Mapping[str, str], vanished: dict[str, None], before: Mapping[str, Entry]) -> tuple[Entry, ...]:
-        """What is listed, as entries. What is gone since is added to `vanished`."""
+    def _entries(
+        self, keys: Mapping[str, str], vanished: dict[str, None], before: Mapping[str, Entry], *, trusting: bool
+    ) -> tuple[Entry, ...]:
+        """What is listed, as entries. What is gone since is added to `vanished`. `trusting`: a key that is known is enough."""
         owner = {part: was for was in before.values() for part in was.id.split(" ")}
-        same = {i: owner[i] for i, key in keys.items() if key and i in owner and _key_of(owner[i], i) == key}
-        found = {was.id: was for was in same.values()}
+        same = {i: owner[i] for i, key in keys.items() if trusting and key and i in owner and _key_of(owner[i], i) == key}
+        found = {was.id: was if self.tagging else replace(was, tags={}) for was in same.values()}
         broken = {owner[i].id for i in (*vanished, *(keys.keys() - same.keys())) if i in owner and " " in owner[i].id}
         alone: dict[str, list[str]] = {}  # by UID: the items that are one file
         for ident in broken:
             found.pop(ident, None)
             alone.setdefault(before[ident].key, []).extend(part for part in ident.split(" ") if part not in vanished)
         looks = [i for i in keys if i not in same and not any(i in several for several in alone.values())]
-        for ident, looked in snapshots.look(self.connection, self.form, looks):
+        for ident, looked in snapshots.look(self, looks):
             if isinstance(looked, snapshots.Seen) and looked.said.alone:
                 more = [part for was in before.values() if was.key == looked.said.uid for part in was.id.split(" ")]
                 alone.setdefault(looked.said.uid, []).extend((ident, *more))
@@ -164,7 +182,7 @@ class ItemFolder:
 
     def _together(self, ids: list[str], found: dict[str, Entry], vanished: dict[str, None]) -> None:
         """Single occurrences of one series, which are one file; their series may be there now, or some of them be gone."""
-        looked = dict(snapshots.look(self.connection, self.form, ids))
+        looked = dict(snapshots.look(self, ids))
         several = [each for each in looked.values() if isinstance(each, snapshots.Seen) and each.said.alone]
         for ident, each in looked.items():
             found.pop(ident, None)
@@ -184,7 +202,7 @@ class ItemFolder:
                 rest[entry.id] = entry
             else:
                 yield entry, _content(data)
-        for ident, looked in snapshots.look(self.connection, self.form, list(rest)):
+        for ident, looked in snapshots.look(self, list(rest)):
             entry = rest[ident]
             if isinstance(looked, snapshots.Odd):
                 yield entry, looked.error
@@ -213,9 +231,9 @@ class ItemFolder:
             yield entry, entry
 
     def tag(self, items: Sequence[tuple[Entry, Tags]]) -> Iterator[tuple[Entry, Entry | Failed]]:
-        """Categories are content here: each stays as it is."""
-        for entry, _ in items:
-            yield entry, entry
+        if self.tagging is None:
+            raise TypeError("this folder's tags are not looked at")
+        return itemwriting.tag(self, self.tagging, items)
 
     def move(self, entries: Sequence[Entry], into: Store) -> Iterator[tuple[Entry, Entry | Failed]]:
         if not isinstance(into, ItemFolder):

@@ -28,6 +28,7 @@ from ews_bridge.exchange import bulk
 from ews_bridge.exchange import creating
 from ews_bridge.exchange import snapshots
 from ews_bridge.exchange import soap
+from ews_bridge.exchange import tagwriting
 from ews_bridge.exchange import writing
 from ews_bridge.exchange.creating import Results
 from ews_bridge.exchange.creating import name_of
@@ -35,9 +36,11 @@ from ews_bridge.exchange.form import Attachment
 from ews_bridge.exchange.form import Changes
 from ews_bridge.exchange.form import Form
 from ews_bridge.exchange.form import Occurrence
+from ews_bridge.exchange.tagging import Tagging
 from ews_bridge.model import Content
 from ews_bridge.model import Entry
 from ews_bridge.model import Hints
+from ews_bridge.model import Tags
 from ews_bridge.store import Failed
 
 #: `hints.sent` of what is not over, and may never be: after every window.
@@ -55,6 +58,9 @@ class Folder(creating.Place, Protocol):
     @property
     def trash(self) -> str: ...
 
+    @property
+    def tagging(self) -> Tagging | None: ...
+
     def ids(self, uids: Iterable[str], /) -> Mapping[str, str]: ...
 
 
@@ -64,7 +70,7 @@ class Folder(creating.Place, Protocol):
 def entry(folder: Folder, ident: str, seen: snapshots.Seen) -> Entry:
     said = seen.said
     hints = Hints(seen.change_key, seen.token, len(seen.data), said.ended or NEVER, said.label)
-    return Entry(ident, said.uid, said.revision, frozenset(), folder.collection, hints)
+    return Entry(ident, said.uid, said.revision, frozenset(), folder.collection, hints, seen.tags(folder.tagging))
 
 
 def odd(folder: Folder, ident: str, change_key: str, item: snapshots.Odd, was: Entry | None) -> Entry:
@@ -76,7 +82,7 @@ def odd(folder: Folder, ident: str, change_key: str, item: snapshots.Odd, was: E
 
 def after(folder: Folder, entries: Mapping[str, Entry]) -> Results:
     """What the server shows now under these ids, each with the entry that the result is for."""
-    for ident, looked in snapshots.look(folder.connection, folder.form, list(entries)):
+    for ident, looked in snapshots.look(folder, list(entries)):
         source = entries[ident]
         match looked:
             case snapshots.Seen():
@@ -93,7 +99,7 @@ def after(folder: Folder, entries: Mapping[str, Entry]) -> Results:
 def others(folder: Folder, data: bytes) -> dict[str, etree._Element]:
     """The items that a file refers to, by their UIDs, as far as the server has them. `Stale`: some are on their way up."""
     ids = folder.ids(folder.form.read(data).members)
-    looked = snapshots.look(folder.connection, folder.form, list(ids.values()))
+    looked = snapshots.look(folder, list(ids.values()))
     return {seen.said.uid: seen.snapshot.element for _, seen in looked if isinstance(seen, snapshots.Seen)}
 
 
@@ -122,7 +128,7 @@ def update(folder: Folder, items: Iterable[tuple[Entry, Content]]) -> Results:
 
 def _update(folder: Folder, some: Mapping[str, tuple[Entry, bytes]]) -> Results:
     planned: list[_Update] = []
-    for ident, looked in snapshots.look(folder.connection, folder.form, list(some)):
+    for ident, looked in snapshots.look(folder, list(some)):
         each, data = some[ident]
         if isinstance(looked, Stale) or (isinstance(looked, snapshots.Seen) and looked.said.revision != each.revision):
             yield each, Stale(f"{name_of(each)} was edited or removed meanwhile")
@@ -197,6 +203,22 @@ def _attachment(each: Attachment) -> bytes:
     return b"".join((head.encode(), photo.encode(), b"<t:Content>", content, b"</t:Content></t:FileAttachment>"))
 
 
+# ---- tags
+
+
+def tag(folder: Folder, tagging: Tagging, items: Sequence[tuple[Entry, Tags]]) -> Results:
+    """As in `tagwriting.tag`; then what the file says of it, as categories are in it, too."""
+    # There a revision is the change key.
+    keyed = {each.id: replace(each, revision=each.hints.place) for each, _ in items}
+    done: dict[str, Entry] = {}
+    for each, result in tagwriting.tag(folder, tagging, [(keyed[each.id], tags) for each, tags in items]):
+        if isinstance(result, Entry):
+            done[each.id] = each
+        else:
+            yield each, result
+    yield from after(folder, done)
+
+
 # ---- move, copy, delete
 
 
@@ -248,7 +270,7 @@ def delete(folder: Folder, entries: Sequence[Entry]) -> Results:
             # Stale: gone meanwhile, or somewhere in Deleted Items; the next listing tells.
             yield each, result
     back: list[Entry] = []
-    for ident, looked in snapshots.look(folder.connection, folder.form, list(moved)):
+    for ident, looked in snapshots.look(folder, list(moved)):
         each = moved[ident]
         if isinstance(looked, snapshots.Seen) and each.revision not in ("", looked.said.revision):
             back.append(replace(each, id=ident))
@@ -278,7 +300,7 @@ def _current(folder: Folder, entries: Sequence[Entry]) -> tuple[list[Entry], lis
             current.append(each)
         else:
             changed[each.id] = each
-    for ident, looked in snapshots.look(folder.connection, folder.form, list(changed)):
+    for ident, looked in snapshots.look(folder, list(changed)):
         each = changed[ident]
         if isinstance(looked, snapshots.Seen) and looked.said.revision == each.revision:
             current.append(each)

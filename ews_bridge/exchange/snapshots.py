@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from lxml import etree
 
@@ -26,12 +27,27 @@ from ews_bridge.exchange.form import Companions
 from ews_bridge.exchange.form import Form
 from ews_bridge.exchange.form import Snapshot
 from ews_bridge.exchange.session import Connection
+from ews_bridge.exchange.tagging import Tagging
 from ews_bridge.model import Said
+from ews_bridge.model import Tags
 
 #: Items in one request: events with their bodies and attendees are some kilobytes each.
 LOOK_ITEMS = 50
 #: Attachments in one request; their sizes are not known before.
 ATTACHMENTS = 10
+
+
+class Source(Protocol):
+    """What is needed of the folder that the items are in. `tagging`: see `items.ItemFolder`."""
+
+    @property
+    def connection(self) -> Connection: ...
+
+    @property
+    def form(self) -> Form: ...
+
+    @property
+    def tagging(self) -> Tagging | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +57,10 @@ class Seen:
     snapshot: Snapshot
     data: bytes
     said: Said
+
+    def tags(self, tagging: Tagging | None) -> Tags:
+        """Those of the item; several items that are one file have none in common, and are not looked at."""
+        return tagging.of(self.snapshot.element) if tagging and not self.said.alone else {}
 
     @property
     def ref(self) -> tuple[str, str]:
@@ -74,14 +94,16 @@ class Odd:
 Looked = Seen | Odd | Stale
 
 
-def look(connection: Connection, form: Form, ids: Sequence[str]) -> Iterator[tuple[str, Looked]]:
+def look(folder: Source, ids: Sequence[str]) -> Iterator[tuple[str, Looked]]:
     """Each of these items, once; `Stale` is what is gone."""
     for start in range(0, len(ids), LOOK_ITEMS):
-        yield from _look(connection, form, ids[start : start + LOOK_ITEMS])
+        yield from _look(folder, ids[start : start + LOOK_ITEMS])
 
 
-def _look(connection: Connection, form: Form, ids: Sequence[str]) -> Iterator[tuple[str, Looked]]:
-    fields = form.fields() + asking.TOKEN + asking.UNFINISHED
+def _look(folder: Source, ids: Sequence[str]) -> Iterator[tuple[str, Looked]]:
+    connection, form = folder.connection, folder.form
+    # The categories are asked for by every form.
+    fields = form.fields() + asking.TOKEN + asking.UNFINISHED + (asking.TAGS if folder.tagging else "")
     got: dict[str, list[etree._Element]] = {}
     wanted: dict[str, list[Companions]] = {}
     items = _items(connection, [part for ident in ids for part in ident.split(" ")], fields)

@@ -13,7 +13,7 @@ from ews_bridge.exchange import asking
 from ews_bridge.exchange import bulk
 from ews_bridge.exchange import soap
 from ews_bridge.exchange.creating import TRIES
-from ews_bridge.exchange.creating import Folder
+from ews_bridge.exchange.creating import Place
 from ews_bridge.exchange.creating import Results
 from ews_bridge.exchange.creating import name_of
 from ews_bridge.exchange.creating import new_id
@@ -29,14 +29,14 @@ from ews_bridge.model import Tags
 from ews_bridge.model import all_tags
 
 
-def tag(folder: Folder, tagging: Tagging, items: Sequence[tuple[Entry, Tags]]) -> Results:
+def tag(folder: Place, tagging: Tagging, items: Sequence[tuple[Entry, Tags]]) -> Results:
     """Both lists of tags, each as a whole: read, compared with what the entry says, and written with the key that was read."""
     tagging.ensure(frozenset().union(*(all_tags(tags) for _, tags in items)))
     for start in range(0, len(items), WRITE_ITEMS):
         yield from _tag(folder, tagging, items[start : start + WRITE_ITEMS])
 
 
-def _tag(folder: Folder, tagging: Tagging, items: Sequence[tuple[Entry, Tags]]) -> Results:
+def _tag(folder: Place, tagging: Tagging, items: Sequence[tuple[Entry, Tags]]) -> Results:
     rest = list(items)
     for attempt in range(1, TRIES + 1):
         now = items_now(folder, [entry for entry, _ in rest], tagging.fields)

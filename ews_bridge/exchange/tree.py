@@ -165,7 +165,8 @@ class ExchangeTree:
         special = self.special()
         bin_ = special.get("deleteditems", "")
         if self._form is not None:
-            return ItemFolder(self.connection, entry.id, collection, form=self._form, trash=bin_, kept=self._kept, ids=self._ids)
+            line, kept, tags = self.connection, self._kept, self.tagging
+            return ItemFolder(line, entry.id, collection, form=self._form, trash=bin_, kept=kept, ids=self._ids, tagging=tags)
         return ExchangeFolder(
             self.connection,
             entry.id,

@@ -33,6 +33,7 @@ from ews_bridge.exchange.creating import NO_FOLDER
 from ews_bridge.exchange.creating import PASSING
 from ews_bridge.exchange.creating import TRIES
 from ews_bridge.exchange.creating import Folder
+from ews_bridge.exchange.creating import Place
 from ews_bridge.exchange.creating import Results
 from ews_bridge.exchange.creating import mime_content
 from ews_bridge.exchange.creating import name_of
@@ -335,7 +336,7 @@ def _while_busy(send: Callable[[], list[soap.Message]]) -> list[soap.Message]:
     return send()
 
 
-def items_now(folder: Folder, entries: Sequence[Entry], fields: str) -> dict[str, bulk.Got | bulk.Refusal]:
+def items_now(folder: Place, entries: Sequence[Entry], fields: str) -> dict[str, bulk.Got | bulk.Refusal]:
     """What these items are now, by id."""
     wanted = [(entry.id, 0) for entry in entries]
     got = bulk.get_items(folder.connection, wanted, fields, mime=False)
