@@ -15,9 +15,11 @@ from exchangelib import Contact
 from exchangelib import EWSDateTime
 from exchangelib import Task
 
+from ews_bridge import tagsync
 from ews_bridge.exchange import akonadi
 from ews_bridge.exchange.akonadi import Listed
 from ews_bridge.model import Side
+from ews_bridge.tagconfig import TagsSection
 from tests.itemdesk import ItemDesk
 from tests.itemdesk import itemdesk
 from tests.test_akonadi import GOLDEN
@@ -213,6 +215,13 @@ def test_without_akonadi_in_the_section_its_tags_are_nobodys_business(server: st
         it.edit("garden")
         it.desk.settle()
         assert it.on_server() == ([PROJECT], ["garden"])
+
+
+@pytest.mark.parametrize("places", [("akonadi",), ("akonadi", "categories")])
+def test_of_items_it_does_not_matter_what_keeps_the_tags_of_mail(places: tuple[str, ...]) -> None:
+    asked = tagsync.of_items(TagsSection(places, "notmuch", {"a": "b"}, ("c",)))
+    assert asked == TagsSection(("akonadi", "categories"), "none", {"a": "b"}, ("c",))
+    assert tagsync.of_items(TagsSection(("categories",))) is None
 
 
 def test_a_section_that_goes_leaves_the_tags_that_still_waited(tmp_path: Path) -> None:

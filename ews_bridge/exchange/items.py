@@ -231,9 +231,8 @@ class ItemFolder:
             yield entry, entry
 
     def tag(self, items: Sequence[tuple[Entry, Tags]]) -> Iterator[tuple[Entry, Entry | Failed]]:
-        if self.tagging is None:
-            raise TypeError("this folder's tags are not looked at")
-        return itemwriting.tag(self, self.tagging, items)
+        """Where tags are not synced, each stays as it is."""
+        return itemwriting.tag(self, self.tagging, items) if self.tagging else ((entry, entry) for entry, _ in items)
 
     def move(self, entries: Sequence[Entry], into: Store) -> Iterator[tuple[Entry, Entry | Failed]]:
         if not isinstance(into, ItemFolder):

@@ -197,7 +197,7 @@ RULES = (
     Rule(
         "our own rewriting is no edit",
         "batch.py",
-        "    if link is None or link[step.to].revision != step.target.revision:\n",
+        "    if link is None or is_meaning(made.revision) or link[step.to].revision != step.target.revision:\n",
         "    if True:\n",
         machine=False,
     ),
