@@ -20,6 +20,7 @@ from ews_bridge.exchange import akonadi
 from ews_bridge.exchange.akonadi import Listed
 from ews_bridge.model import Side
 from ews_bridge.tagconfig import TagsSection
+from tests.calendar_desk import calendar
 from tests.itemdesk import ItemDesk
 from tests.itemdesk import itemdesk
 from tests.test_akonadi import GOLDEN
@@ -271,3 +272,19 @@ def test_a_quiet_run_asks_for_no_item(it: Tagged) -> None:
     before = it.desk.requests()
     it.desk.sync()
     assert not {name for name in it.desk.requests() - before if name in ("GetItem", "UpdateItem")}
+
+
+def test_a_tag_on_a_series_is_the_series_and_its_changed_occurrences_stay(tmp_path: Path) -> None:
+    with tagged(tmp_path, "calendar") as it:
+        series = ("DTSTART:20261201T090000Z", "DTEND:20261201T100000Z", "SUMMARY:Plan", "RRULE:FREQ=DAILY;COUNT=5")
+        changed = ("RECURRENCE-ID:20261203T090000Z", "DTSTART:20261203T110000Z", "DTEND:20261203T120000Z", "SUMMARY:Plan later")
+        events = [line for each in (series, changed) for line in ("BEGIN:VEVENT", "UID:s", *each, "END:VEVENT")]
+        it.desk.settle()
+        file = it.desk.home("calendar") / "s.ics"
+        file.write_bytes(calendar(*events))
+        it.desk.settle()
+        it.akonadi([PROJECT])
+        it.desk.settle()
+        assert it.on_server() == ([PROJECT], ["Project X"])
+        master, later = file.read_text().split("RECURRENCE-ID")
+        assert "CATEGORIES:Project X" in master and "SUMMARY:Plan later" in later
