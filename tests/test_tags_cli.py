@@ -65,6 +65,16 @@ def test_a_rename_to_a_tag_that_is_there_already_makes_one_of_two(tagged: Desk) 
     assert on_server(tagged, 1) == on_server(tagged, 2) == (["todo"], ["todo"])
 
 
+def test_a_tag_renamed_twice_before_the_sync_and_then_into_another_leaves_nothing_behind(tagged: Desk) -> None:
+    akonadi_tags(tagged, 1, [PROJECT, "todo"], ["Project X", "todo"])
+    tagged.settle()
+    assert tagged.user.run("tags", "rename", "Project X", "px").code == 0
+    assert tagged.user.run("tags", "rename", "px", "todo").code == 0
+    tagged.settle()
+    assert on_disk(tagged, 1) == {"todo"}
+    assert on_server(tagged, 1) == (["todo"], ["todo"])
+
+
 def test_the_list_counts_messages_and_knows_the_colours_of_the_server(tagged: Desk) -> None:
     outlook_tags(tagged, 1, ["Red Category", "todo"])
     outlook_tags(tagged, 2, ["todo"])
