@@ -107,7 +107,7 @@ def change(at: Open, found: Found, make: Change) -> bool:
         return False
     stay = sorted(word for word in after if at.spelling.stays(word))
     if stay:
-        raise UsageError(f"{stay[0]!r} is no tag that is synced", hint="it is automatic, or `never` names it")
+        raise UsageError(f"{stay[0]!r} is no tag that is synced", hint="automatic, named by `never`, or empty")
     wanted = {ON_DISK: frozenset(map(at.spelling.server_name, after))}
     for _, result in found.store.tag([(found.entry, wanted)]):
         if isinstance(result, BadItem):

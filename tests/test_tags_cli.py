@@ -39,6 +39,14 @@ def test_tags_are_added_and_removed_on_files_and_message_ids_and_the_next_sync_c
     assert on_server(tagged, 2) == ([PROJECT], ["Project X"])
 
 
+def test_the_tags_of_one_message_are_a_line_each(tagged: Desk) -> None:
+    file = str(tagged.file(1))
+    assert tagged.user.run("tags", "show", file).out == ""
+    for tag in ("two words", "one"):
+        tagged.user.run("tags", "add", tag, file)
+    assert tagged.user.run("tags", "show", file).out == "one\ntwo words\n"
+
+
 def test_a_rename_changes_every_item_and_the_mailboxes_list(tagged: Desk) -> None:
     for number in (1, 2):
         akonadi_tags(tagged, number, [PROJECT], ["Project X"])
