@@ -239,5 +239,5 @@ def _why(step: Step, error: BadItem) -> str:
 
 
 def words(steps: Iterable[Step]) -> list[str]:
-    """One line for each step that writes something, as a dry run shows it."""
-    return [str(step) for step in steps if word(step)]
+    """One line for each step that writes something, as a dry run shows it: before it is known how two versions compare."""
+    return [f"{step}, unless both say the same" if isinstance(step, Conflict) else str(step) for step in steps if word(step)]

@@ -146,13 +146,15 @@ def _without_comments(text: str) -> str:
 
 def _seconds(value: str) -> int:
     """A date as seconds since the epoch, without a zone in UTC; 0 for none and for nonsense. RFC 5322 §3.3 and §4.3: from a
-    year with three digits 1900 is missing.
+    year with three digits 1900 is missing, and so it is from one with two, from 50 on.
     """
     try:
         parts = parsedate_tz(_OFFSET.sub(lambda found: f"{found[1]}{found[2]:0>2}{found[3] or '00'}", value))
         if not parts:
             return 0
         year = parts[0] + 1900 if 100 <= parts[0] < 1000 else parts[0]
+        if 2050 <= year < 2069 and str(year) not in value:  # the standard library begins the century at 69
+            year -= 100
         offset = parts[9] or 0
         seconds = calendar.timegm((year, *parts[1:6], 0, 1, 0)) - (offset if abs(offset) < _DAY else 0)
     except (ValueError, OverflowError, TypeError, IndexError):  # what the standard library raises for nonsense

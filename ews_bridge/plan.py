@@ -73,7 +73,7 @@ def plan(rows: Iterable[Row], policy: Policy) -> Plan:
             if isinstance(step, Tag) and len(steps) > taken:
                 continue  # the other side has its turn in the next round, when this one is known
             steps.append(step)
-            if undone is not None and not isinstance(step, Settle | Forget):
+            if undone is not None and _touched(row) and not isinstance(step, Settle | Forget):
                 reverted.append(step)
     return Plan(tuple(steps), pending, tuple(reverted))
 
@@ -150,10 +150,20 @@ def _frozen(row: Row, policy: Policy) -> bool:
         return row.remote is None and local is not None and local.collection in policy.frozen
     if local is None:
         return row.remote is not None
-    changed = _edited(link.local, local) or place(local) != place(link.local) or _tagged(link.local, local)
     if row.remote is None:
-        return changed
-    return changed or local.flags != link.flags or row.remote.tags != link.remote.tags
+        return _altered(link.local, local)
+    return _touched(row) or row.remote.tags != link.remote.tags
+
+
+def _touched(row: Row) -> bool:
+    """Whether anything was done on disk since both sides agreed; else undoing it would only be following the server."""
+    link, local = row.link, row.local
+    return link is None or local is None or local.flags != link.flags or _altered(link.local, local)
+
+
+def _altered(then: Entry, now: Entry) -> bool:
+    """Whether it says something else, is elsewhere, or has other tags."""
+    return _edited(then, now) or place(now) != place(then) or _tagged(then, now)
 
 
 def restore_row(row: Row) -> list[Step]:

@@ -107,7 +107,7 @@ def change(at: Open, found: Found, make: Change) -> bool:
         return False
     stay = sorted(word for word in after if at.spelling.stays(word))
     if stay:
-        raise UsageError(f"{stay[0]!r} is no tag that is synced", hint="it is automatic, or `never` names it")
+        raise UsageError(f"{stay[0]!r} is no tag that is synced", hint="automatic, named by `never`, or empty")
     wanted = {ON_DISK: frozenset(map(at.spelling.server_name, after))}
     for _, result in found.store.tag([(found.entry, wanted)]):
         if isinstance(result, BadItem):
@@ -144,7 +144,9 @@ def rename(account: Account, old: str, new: str) -> int:
                 count += change(at, found, lambda tags: (tags - {old}) | {new})
     with signin.locked(account, wait=30.0), signin.opened(account, "mail") as state:
         fact = tagsync.memory(state)
-        tagsync.remember(state, replace(fact, renames=(*fact.renames, (before, after))))
+        # What still waits to be called `before` in the list is called `after` at once: one that is there already takes it in.
+        waiting = [(first, after if last == before else last) for first, last in fact.renames]
+        tagsync.remember(state, replace(fact, renames=(*waiting, (before, after))))
     return count
 
 

@@ -282,6 +282,8 @@ def test_a_conflict_is_named_and_status_says_where_the_local_version_is(ready: U
     theirs.write_text(f"{text}\nwritten there\n")
     draft.write_text(f"{text}\nwritten here\n")
     assert other.types("sync").stdout.startswith("work: 1 updated on the server")
+    planned = ready.types("sync", "--dry-run").stdout.splitlines()
+    assert planned[0].endswith("the local version is kept aside, unless both say the same"), "nobody has compared them yet"
     done = ready.types("sync")
     assert done.returncode == 1
     assert "the local version is kept aside" in done.stderr

@@ -120,6 +120,13 @@ def test_in_a_frozen_collection_the_servers_tags_stand() -> None:
     assert isinstance(settled, Settle)
 
 
+def test_in_a_frozen_collection_only_what_was_done_on_disk_counts_as_undone() -> None:
+    frozen = Policy(frozen=frozenset({1}))
+    assert plan([row("a a a", "ab a a")], frozen).reverted
+    followed = plan([row("a a a", "a ab ab")], frozen)
+    assert followed.steps and not followed.reverted, "the server's tags came down"
+
+
 # ---- properties
 
 #: Bases of the three places, then what they hold now.

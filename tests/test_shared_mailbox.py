@@ -314,6 +314,27 @@ def test_where_nothing_may_be_changed_local_changes_are_undone_before_they_are_t
     assert "Clients/2026" not in disk_view(clerk.mail)
 
 
+def test_who_may_not_write_the_list_of_tags_is_told_so_and_the_rest_is_synced(
+    server: Running, clerk: Clerk, office: Mailbox, clients: Folder
+) -> None:
+    grant(server, "/Clients:editor")
+    clerk.config.write_text(clerk.config.read_text() + "[accounts.work.tags]\n")
+    before = len(clients.items)
+    assert clerk.run("sync").code == 0
+    file = next(path for path in clerk.mail.rglob("*.*") if path.is_file() and path.parent.name in ("cur", "new"))
+    assert clerk.run("tags", "add", "todo", str(file)).code == 0
+    (file.parent.parent / "cur/new.host:2,S").write_bytes(b"X-Keywords: other\n" + message(92))
+    office.add_mime(clients, message(93))
+    ran = clerk.run("sync")
+    assert ran.code == 1
+    assert "cannot be tagged todo: you may not add to the list of tags of this mailbox" in ran.err
+    assert len(clients.items) == before + 2, "the new one went up"
+    assert len([path for path in file.parent.parent.rglob("*.*") if path.is_file()]) == before + 2, "and the other came down"
+    clerk.run("sync")
+    ran = clerk.run("sync")
+    assert (ran.code, ran.err) == (0, ""), "told once"
+
+
 def test_who_may_edit_the_items_may_not_rename_the_folder(
     server: Running, clerk: Clerk, office: Mailbox, clients: Folder
 ) -> None:

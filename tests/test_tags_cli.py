@@ -39,6 +39,14 @@ def test_tags_are_added_and_removed_on_files_and_message_ids_and_the_next_sync_c
     assert on_server(tagged, 2) == ([PROJECT], ["Project X"])
 
 
+def test_the_tags_of_one_message_are_a_line_each(tagged: Desk) -> None:
+    file = str(tagged.file(1))
+    assert tagged.user.run("tags", "show", file).out == ""
+    for tag in ("two words", "one"):
+        tagged.user.run("tags", "add", tag, file)
+    assert tagged.user.run("tags", "show", file).out == "one\ntwo words\n"
+
+
 def test_a_rename_changes_every_item_and_the_mailboxes_list(tagged: Desk) -> None:
     for number in (1, 2):
         akonadi_tags(tagged, number, [PROJECT], ["Project X"])
@@ -63,6 +71,16 @@ def test_a_rename_to_a_tag_that_is_there_already_makes_one_of_two(tagged: Desk) 
     assert tagged.user.run("tags", "rename", "Project X", "todo").code == 0
     tagged.settle()
     assert on_server(tagged, 1) == on_server(tagged, 2) == (["todo"], ["todo"])
+
+
+def test_a_tag_renamed_twice_before_the_sync_and_then_into_another_leaves_nothing_behind(tagged: Desk) -> None:
+    akonadi_tags(tagged, 1, [PROJECT, "todo"], ["Project X", "todo"])
+    tagged.settle()
+    assert tagged.user.run("tags", "rename", "Project X", "px").code == 0
+    assert tagged.user.run("tags", "rename", "px", "todo").code == 0
+    tagged.settle()
+    assert on_disk(tagged, 1) == {"todo"}
+    assert on_server(tagged, 1) == (["todo"], ["todo"])
 
 
 def test_the_list_counts_messages_and_knows_the_colours_of_the_server(tagged: Desk) -> None:

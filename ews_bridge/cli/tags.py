@@ -96,7 +96,8 @@ def _show(accounts: Sequence[config.Account], files: Sequence[str], given: Given
     def show(at: tagedit.Open, found: tagedit.Found) -> None:
         tags = sorted(tagedit.words(at, found))
         shown.append({"file": str(found.file), "tags": tags})
-        given.say(f"{found.file}: {', '.join(tags)}" if len(files) > 1 else "\n".join(tags))
+        for line in [f"{found.file}: {', '.join(tags)}"] if len(files) > 1 else tags:
+            given.say(line)
 
     code = _each(accounts, files, show)
     if given.json:
@@ -125,7 +126,7 @@ def _rename(accounts: Sequence[config.Account], old: str, new: str, given: Given
     from ews_bridge import tagedit
 
     if old == new or not new.strip():
-        raise UsageError("the new name must be another one")
+        raise UsageError("the new name must be another one, and not empty")
     counts: dict[str, int] = {}
 
     def rename(account: config.Account) -> int:

@@ -74,12 +74,16 @@ class Tagging:
             listed, _ = self._listed()
             self.names = akonadi.names_of(listed, self.names.by_gid)
 
-    def ensure(self, names: Iterable[str]) -> None:
-        """Have an id for each of these names, in the mailbox's list, too."""
+    def ensure(self, names: Iterable[str]) -> frozenset[str]:
+        """Have an id for each of these names, in the mailbox's list, too. Returns those that have none, since who signs in may
+        not write the list: that of a shared mailbox belongs to its root.
+        """
         with self._lock:
-            if "akonadi" in self.places and self.names.missing(names):
-                wanted = list(names)
-                self._write(lambda: [akonadi.new_record(name) for name in self.names.missing(wanted)])
+            wanted = list(names)
+            if "akonadi" in self.places and self.names.missing(wanted):
+                self._try_write(lambda: [akonadi.new_record(name) for name in self.names.missing(wanted)])
+                return frozenset(self.names.missing(wanted))
+            return frozenset()
 
     def rename(self, old: str, new: str) -> None:
         """Give every tag of the list that is called `old` the name `new`; nothing where there is none, or one with that name."""
@@ -93,7 +97,7 @@ class Tagging:
                 gids = [gid for gid, name in self.names.by_gid.items() if name == old and not taken]
                 return [akonadi.renamed(listed[g], new) if g in listed else akonadi.new_record(new, g) for g in sorted(gids)]
 
-            self._write(records)
+            self._try_write(records)
 
     def confirm(self) -> None:
         """At the end of a run: what it wrote into the list is still there, or is written again."""
@@ -114,6 +118,14 @@ class Tagging:
         self._last = akonadi.Listed(tuple(properties.get(_LIST, ())), version)
         where = soap.attribute(folder, "FolderId", "Id"), soap.attribute(folder, "FolderId", "ChangeKey")
         return self._last, where
+
+    def _try_write(self, records: Callable[[], list[akonadi.Record]]) -> None:
+        """`_write`, where that is allowed."""
+        try:
+            self._write(records)
+        except faults.Fault as error:
+            if error.code != "ErrorAccessDenied":
+                raise
 
     def _write(self, records: Callable[[], list[akonadi.Record]]) -> None:
         """Add or replace records in the list as it is at that moment, and read it back: not every server minds the change key,
@@ -180,8 +192,9 @@ class Tagging:
         said: Tags = dict.fromkeys(self.places, names)
         if not names:
             return "", "", said
-        self.ensure(names)
-        values = self.names.retagged([], names) if "akonadi" in self.places else []
+        there = names - self.ensure(names)
+        values = self.names.retagged([], there) if "akonadi" in self.places else []
+        said = {place: there if place == "akonadi" else names for place in self.places}
         categories = _categories_xml(sorted(names)) if "categories" in self.places else ""
         return categories, asking.extended(asking.TAGS, values) if values else "", said
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ews_bridge.errors import BadItem
 from ews_bridge.errors import Stale
 from ews_bridge.exchange import asking
 from ews_bridge.exchange import bulk
@@ -31,9 +32,16 @@ from ews_bridge.model import all_tags
 
 def tag(folder: Place, tagging: Tagging, items: Sequence[tuple[Entry, Tags]]) -> Results:
     """Both lists of tags, each as a whole: read, compared with what the entry says, and written with the key that was read."""
-    tagging.ensure(frozenset().union(*(all_tags(tags) for _, tags in items)))
-    for start in range(0, len(items), WRITE_ITEMS):
-        yield from _tag(folder, tagging, items[start : start + WRITE_ITEMS])
+    unknown = tagging.ensure(frozenset().union(*(all_tags(tags) for _, tags in items)))
+    able: list[tuple[Entry, Tags]] = []
+    for entry, tags in items:
+        if lacking := sorted(tags.get("akonadi", frozenset()) & unknown):
+            why = f"{name_of(entry)} cannot be tagged {lacking[0]}: you may not add to the list of tags of this mailbox"
+            yield entry, BadItem(why, hint='take a tag that is in the list, or set server = ["categories"]')
+        else:
+            able.append((entry, tags))
+    for start in range(0, len(able), WRITE_ITEMS):
+        yield from _tag(folder, tagging, able[start : start + WRITE_ITEMS])
 
 
 def _tag(folder: Place, tagging: Tagging, items: Sequence[tuple[Entry, Tags]]) -> Results:
