@@ -83,6 +83,8 @@ def cards(directory: Path) -> Iterator[Card]:
         if any(part.startswith(".") for part in path.relative_to(directory).parts):
             continue
         try:
+            if not path.is_file():  # a pipe would be waited for
+                continue
             text = path.read_text("utf-8", "replace")
         except OSError:
             continue

@@ -226,15 +226,18 @@ def again(db: sqlite3.Connection, row: Row, sent: int, *, by_uid: bool) -> bool:
     """Whether a new file has the key of what is in its folder already, there and here.
 
     In Sent Items one Message-ID is one message, though the server rewrote the Date when it was sent: a reader's own copy. What
-    has a UID may be in a folder once.
+    has a UID may be in a folder once: of several new files the first goes up.
     """
     new = row.local
     if row.link or row.remote or new is None or not (by_uid or new.collection == sent) or not new.key:
         return False
     found = db.execute(
         """SELECT 1 FROM item WHERE local_key = ? AND local_key != '' AND local_collection = ? AND remote_collection = ?
-              AND linked AND local_here AND remote_here AND number != ? LIMIT 1""",
-        (new.key, new.collection, new.collection, row.number),
+              AND linked AND local_here AND remote_here AND number != ?
+           UNION ALL
+           SELECT 1 FROM item WHERE ? AND local_key = ? AND local_key != '' AND local_collection = ?
+              AND NOT linked AND local_here AND NOT remote_here AND number < ? LIMIT 1""",
+        (new.key, new.collection, new.collection, row.number, by_uid, new.key, new.collection, row.number),
     ).fetchone()
     return found is not None
 

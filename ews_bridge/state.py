@@ -343,9 +343,10 @@ class State:
         return news
 
     def failures(self) -> list[tuple[Row, str]]:
-        """Items that are set aside, with the reason."""
+        """Items that are set aside, with the reason; not those that changed since."""
+        current = f"failure != '' AND failed_revision = {tables.SEEN}"
         with self._lock:
-            rows = self._db.execute(f"SELECT failure, {tables.ROW} FROM item WHERE failure != '' ORDER BY number").fetchall()
+            rows = self._db.execute(f"SELECT failure, {tables.ROW} FROM item WHERE {current} ORDER BY number").fetchall()
             return [(tables.row_of(row), failure) for failure, *row in rows]
 
     # ---- facts about the whole account

@@ -31,7 +31,7 @@ def sync(account: Account, *, options: Options, progress: Progress) -> Report:
     """Bring one account together and report. Raises EwsBridgeError for what concerns the whole account."""
     wanted = kinds.of(account, options.only)
     whole = Report()
-    refused: list[Refused] = []
+    refused: dict[str, Refused] = {}
     missed: list[set[str]] = []
     name = f"{time.strftime('%Y%m%dT%H%M%S')}-{secrets.token_hex(2)}"
     with _locked(account, options), signin.connected(account) as connection:
@@ -46,7 +46,7 @@ def sync(account: Account, *, options: Options, progress: Progress) -> Report:
                 )
                 missed.append(set(unknown))
             except Refused as error:
-                refused.append(error)
+                refused[kind.name] = error
             finally:
                 _add(whole, report, kind.name)
         if not options.dry_run:
@@ -55,8 +55,8 @@ def sync(account: Account, *, options: Options, progress: Progress) -> Report:
     if nowhere:
         raise UsageError(f"there is no folder {nowhere[0]!r} among those that are synced", hint="ews-bridge folders lists them")
     if len(refused) == len(wanted):
-        raise refused[0]
-    whole.refused += [Failure(account.name, str(error), error.hint) for error in refused]
+        raise next(iter(refused.values()))
+    whole.refused += [Failure(kind, str(error), error.hint) for kind, error in refused.items()]
     return whole
 
 

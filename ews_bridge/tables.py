@@ -51,8 +51,10 @@ DIFFERS = """NOT (linked AND local_here AND remote_here
 OUTSIDE = """(NOT folder AND ((:max_size > 0 AND size > :max_size)
     OR (sent > 0 AND sent < :since AND (:by_uid OR (remote_flags LIKE '%S%' AND remote_flags NOT LIKE '%F%')))))"""
 
-#: What an item showed when it failed. With the flags: of received mail they are all that changes.
-SEEN = "local_revision || '/' || remote_revision || '/' || local_flags || '/' || remote_flags || local_tags || remote_tags"
+#: What an item showed when it failed, and where. With the flags: of received mail they are all that changes. With its places:
+#: what was removed or moved since is no longer what failed.
+SEEN = """local_revision || '/' || remote_revision || '/' || local_flags || '/' || remote_flags || local_tags || remote_tags
+    || '/' || local_here || local_collection || '/' || remote_here || remote_collection"""
 
 _DIFFERING = f"CREATE INDEX differing ON item (folder, number) WHERE {DIFFERS};"
 

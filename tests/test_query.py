@@ -154,6 +154,13 @@ def test_an_odd_file_costs_nothing_but_itself(tmp_path: Path) -> None:
     assert [person.address for person in addressbook.search(tmp_path, "")] == ["cut@example.org", "one@x.org", "two@x.org"]
 
 
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.vcf")
+    os.symlink("/nowhere", tmp_path / "dangling.vcf")
+    (tmp_path / "directory.vcf").mkdir()
+    assert not addressbook.search(tmp_path, "pipe")
+
+
 # -- automatic replies
 
 
