@@ -159,6 +159,9 @@ class Machine(RuleBasedStateMachine):
             before = item.tags[where]
             world.set_tags(ident, {where: names})
             new, old = names - before, before - names
+            origin = self.origin.get(item.content, item.content)
+            for content in [each for each, first in self.origin.items() if first == origin and each in self.tagged]:
+                self.tagged[content] -= old  # the same item, which the other side edited meanwhile
             self.tagged[item.content] = (self.tagged.get(item.content, set()) | new) - old
             known = self.clear and item.content in self.agreed
             self.untagged[item.content] = (self.untagged.get(item.content, set()) | (old if known else set())) - new
