@@ -57,16 +57,8 @@ class MailTree:
         if not before.keys() <= found.keys():
             # readdir may miss a directory that is renamed meanwhile: what is gone must be gone twice.
             found = self._found(before)
-        taken = {entry.key for id_, entry in before.items() if id_ in found}
-        fresh: list[Entry] = []
-        # Where two directories stand for one name, the one that we would have made comes first and has it.
-        for id_ in sorted(set(found).difference(before), key=lambda each: (self._directory(found[each]) != each, each)):
-            key, number = found[id_], 1
-            while key in taken:
-                number += 1
-                key = f"{found[id_]}~{number}"
-            taken.add(key)
-            fresh.append(self._entry(id_, key))
+        known_keys = {id_: entry.key for id_, entry in before.items()}
+        fresh = [self._entry(id_, key) for id_, key in names.new_keys(found, known_keys, self._directory)]
         fresh += [
             replace(entry, hints=replace(entry.hints, place=place))
             for id_, entry in before.items()

@@ -14,6 +14,8 @@ Nothing here folds case or normalises Unicode: what the server calls a folder is
 import base64
 import hashlib
 import re
+from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Literal
 
@@ -132,6 +134,22 @@ def long_names(directories: Mapping[str, str], layout: Layout) -> dict[str, str]
         pairs = zip(directory.split("/"), whole.split("/"), strict=False) if layout == "verbatim" else ((directory, whole),)
         result.update({cut: full for cut, full in pairs if is_cut(cut)})
     return result
+
+
+def new_keys(found: Mapping[str, str], known: Mapping[str, str], ours: Callable[[str], str]) -> Iterator[tuple[str, str]]:
+    """(id, key) of each directory in `found` (id → path) that is not in `known` (id → key).
+
+    Where two stand for one path, the one that we would have made (`ours` of the path) comes first and has it for its key;
+    the others get a number.
+    """
+    taken = {key for id_, key in known.items() if id_ in found}
+    for id_ in sorted(set(found).difference(known), key=lambda each: (ours(found[each]) != each, each)):
+        key, number = found[id_], 1
+        while key in taken:
+            number += 1
+            key = f"{found[id_]}~{number}"
+        taken.add(key)
+        yield id_, key
 
 
 def _nested(directory: str, known: Mapping[str, str]) -> str | None:

@@ -57,16 +57,10 @@ class VdirTree:
         """
         before = known()
         found = self._found(before)
-        taken = {entry.key for id_, entry in before.items() if id_ in found}
-        fresh: list[Entry] = []
-        # Where two directories stand for one name, the one that we would have made comes first and has it.
-        for id_ in sorted(set(found).difference(before), key=lambda each: (names.directory(found[each], LAYOUT) != each, each)):
-            key, number = found[id_], 1
-            while key in taken:
-                number += 1
-                key = f"{found[id_]}~{number}"
-            taken.add(key)
-            fresh.append(self._entry(id_, key))
+        known_keys = {id_: entry.key for id_, entry in before.items()}
+        fresh = [
+            self._entry(id_, key) for id_, key in names.new_keys(found, known_keys, lambda path: names.directory(path, LAYOUT))
+        ]
         fresh += [
             replace(entry, hints=replace(entry.hints, place=place))
             for id_, entry in before.items()
