@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from typing import Protocol
 
 import pybase64
@@ -25,9 +26,11 @@ from ews_bridge.exchange import faults
 from ews_bridge.exchange import mail
 from ews_bridge.exchange import soap
 from ews_bridge.exchange.session import Connection
-from ews_bridge.exchange.tagging import Tagging
 from ews_bridge.model import Entry
 from ews_bridge.store import Failed
+
+if TYPE_CHECKING:  # ews-send, which mutt waits for, tags nothing
+    from ews_bridge.exchange.tagging import Tagging
 
 Results = Iterator[tuple[Entry, Entry | Failed]]
 
