@@ -75,6 +75,8 @@ class Job:
     #: Change stamps of the server's collections, as read before this run's scans, and as they are now; absent or "": not known.
     stamps: Mapping[int, str] = field(default_factory=dict)
     probe: Callable[[], Mapping[int, str]] = dict
+    #: Where this run refused deletions. That stands to its end: what goes up meanwhile makes a loss look smaller.
+    refused: set[Place] = field(default_factory=set)
 
 
 def converge(job: Job, report: Report) -> None:
@@ -82,12 +84,12 @@ def converge(job: Job, report: Report) -> None:
     unseen = look(job, [place for place in job.stores if _due(job, place, job.stamps)], report)
     held = frozenset(side.other for side, _ in unseen)
     job = replace(job, policy=replace(job.policy, hold_deletes=job.policy.hold_deletes | held))
-    for number in range(ROUNDS):
+    for _ in range(ROUNDS):
         job.state.pair()
-        guarded = guard(job, report if number == 0 else Report())
+        job.refused.update(guard(job, report))
         counted = Report()
         took = [0]
-        again = job.take(_pages(job, guarded, counted, took))
+        again = job.take(_pages(job, counted, took))
         report.pending = counted.pending
         report.reverted += counted.reverted
         if not took[0]:
@@ -147,25 +149,25 @@ def _due(job: Job, place: Place, stamps: Mapping[int, str], *, day: int = 86400)
     return seen != stamp or job.now() - at > day
 
 
-def _pages(job: Job, guarded: Collection[Place], report: Report, took: list[int]) -> Iterator[list[Step]]:
+def _pages(job: Job, report: Report, took: list[int]) -> Iterator[list[Step]]:
     """The steps of one round, a page of rows at a time; counts what is taken and what must wait."""
     after = 0
     while rows := job.state.differing(folders=False, after=after, now=job.now(), policy=job.policy):
         after = rows[-1].number
         planned = plan(rows, job.policy)
-        steps = [step for step in planned.steps if _possible(job, step, guarded)]
+        steps = [step for step in planned.steps if _possible(job, step)]
         report.pending += planned.pending + len(planned.steps) - len(steps)
         took[0] += len(steps)
         report.reverted += [str(step) for step in planned.reverted if step in steps]
         yield steps
 
 
-def _possible(job: Job, step: Step, guarded: Collection[Place]) -> bool:
+def _possible(job: Job, step: Step) -> bool:
     """Whether the stores are there, the collection is selected, and no guard stands before a deletion."""
     entries = [entry for side in Side if (entry := step.row[side])]
     if not all(entry.collection in job.selected for entry in entries):
         return False
-    if isinstance(step, Delete) and (step.to, step.target.collection) in guarded:
+    if isinstance(step, Delete) and (step.to, step.target.collection) in job.refused:
         return False
     needed = [(side, entry.collection) for side in Side if (entry := step.row[side])]
     if isinstance(step, Create | Copy):
@@ -176,15 +178,17 @@ def _possible(job: Job, step: Step, guarded: Collection[Place]) -> bool:
 
 
 def guard(job: Job, report: Report) -> set[Place]:
-    """The places where deletions are refused, each told with its numbers."""
+    """The places where deletions are refused and were not until now, each told with its numbers."""
     places: set[Place] = set()
     for loss in job.state.losses():
         # What this run would not delete anyhow needs no guard.
         meant = loss.side in job.policy.writes and not (job.policy.refill and loss.side is Side.REMOTE)
         frozen = loss.side is Side.REMOTE and loss.collection in job.policy.frozen
-        if not meant or frozen or loss.collection in job.unguarded or not refused(loss.losing, loss.total, job.guard):
+        place = (loss.side, loss.collection)
+        known = place in job.refused or loss.collection in job.unguarded
+        if not meant or frozen or known or not refused(loss.losing, loss.total, job.guard):
             continue
-        places.add((loss.side, loss.collection))
+        places.add(place)
         path = job.paths.get(loss.collection, str(loss.collection))
         gone, kept = ("on the server", "here") if loss.side is Side.LOCAL else ("here", "on the server")
         why = f"{loss.losing} of {loss.total} items are gone {gone}; refused to delete them {kept}"

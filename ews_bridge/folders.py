@@ -19,6 +19,7 @@ from fnmatch import fnmatchcase
 
 from ews_bridge.errors import BadItem
 from ews_bridge.errors import Stale
+from ews_bridge.model import Copy
 from ews_bridge.model import Create
 from ews_bridge.model import Delete
 from ews_bridge.model import Entry
@@ -33,6 +34,7 @@ from ews_bridge.model import Step
 from ews_bridge.plan import allowed
 from ews_bridge.plan import base_of
 from ews_bridge.plan import plan
+from ews_bridge.plan import plan_row
 from ews_bridge.plan import restore_row
 from ews_bridge.report import Failure
 from ews_bridge.report import Report
@@ -84,7 +86,7 @@ def observe(state: State, trees: Trees) -> None:
     state.pair()
     for row in state.folders():
         for side in trees:
-            if row[side] is None and state.cursor(side, row.number)[0]:
+            if row[side] is None:
                 state.lose(side, row.number)
 
 
@@ -164,9 +166,17 @@ def dying(job: Job) -> list[Step]:
 
 
 def revive(job: Job, items: Policy, report: Report) -> bool:
-    """Make folders again that one side lost, when the other has something new in them, or folders that live; whether any was.
+    """Make folders again that one side lost, when the other has something in them that is to come, or stay; whether any was.
 
     An edit beats a deletion, for folders, too. `items`: the policy for what is in them.
+    """
+    taken = [job.take(job.state, job.trees, step, report) for step in sorted(_returning(job, items), key=_depth)]
+    return any(taken)
+
+
+def _returning(job: Job, items: Policy) -> list[Step]:
+    """The creations of folders that one side lost and the other keeps: of what is new in it or was moved there, of what no run
+    removes (mail outside the window), or of a folder below it that lives.
     """
     again: list[Step] = []
     doomed = {step.row.number for step in dying(job)}
@@ -175,14 +185,21 @@ def revive(job: Job, items: Policy, report: Report) -> bool:
             continue
         dead, below = step.to.other, f"{step.target.key}/"
         others = (entry for row in job.state.folders() if row.number not in doomed and (entry := row[step.to]))
-        within = plan(job.state.linked_in(step.row.number), items).steps
-        news = any(isinstance(each, Create) and each.to is dead for each in within)
+        within = job.state.linked_in(step.row.number)
+        news = any(isinstance(each, Create | Copy | Move) and each.to is dead for each in plan(within, items).steps)
+        stays = step.to is Side.REMOTE and any(row.remote and not plan_row(row, items) for row in within)
         # Only a server's folders need one that they are in; on disk a directory will do, and may be another folder's soon.
-        if news or (step.to is Side.REMOTE and any(entry.key.startswith(below) for entry in others)):
+        if news or stays or (step.to is Side.REMOTE and any(entry.key.startswith(below) for entry in others)):
             doomed.discard(step.row.number)
             again.append(Create(step.row, dead, step.target))
-    taken = [job.take(job.state, job.trees, step, report) for step in sorted(again, key=_depth)]
-    return any(taken)
+    return again
+
+
+def going(job: Job, items: Policy, refused: Collection[tuple[Side, int]]) -> list[Step]:
+    """For a dry run: the folders that `delete` would find empty: what is in them is neither kept (`revive`) nor refused to go."""
+    kept = {step.row.number for step in _returning(job, items)}
+    lost = [step for step in dying(job) if isinstance(step, Delete) and step.row.number not in kept]
+    return [step for step in lost if (step.to, step.row.number) not in refused]
 
 
 def delete(job: Job, report: Report) -> None:

@@ -82,6 +82,7 @@ class Run:
     name: str
     report: Report
     survey: Survey = field(default_factory=Survey)
+    refused: set[converge.Place] = field(default_factory=set)
 
 
 def keep(
@@ -102,7 +103,6 @@ def keep(
             run = _items(run)
             if folder_trees.revive(_folder_job(run), _policy(run, run.state.folders()), run.report):
                 _items(replace(run, survey=run.remote.survey()))
-                run.report.refused[:] = dict.fromkeys(run.report.refused)  # told twice
             tagsync.finish(state, run.remote.tagging)
             if kind.name != "mail":
                 _tell_doubles(run)
@@ -229,6 +229,7 @@ def _items(run: Run) -> Run:
         now=_now,
         stamps=_stamps(run.survey, rows),
         probe=lambda: _stamps(run.remote.survey(), rows),
+        refused=run.refused,
     )
     run.progress.phase(f"listing {run.kind.items}", None)
     converge.converge(job, run.report)
@@ -378,7 +379,7 @@ def _tell_doubles(run: Run) -> None:
 def _finish(run: Run, began: float, in_the_way: list[Failure]) -> None:
     """Folders that are gone, those that waited for their names, the trash, and what `status` will say of this run."""
     if run.options.dry_run:
-        for step in folder_trees.dying(_folder_job(run)):
+        for step in folder_trees.going(_folder_job(run), _policy(run, run.state.folders()), run.refused):
             _show_folder(run.progress, run.state, run.trees, step, run.report)
         for row in folder_trees.leaving(run.state, run.kind.scope):
             run.progress.step(f"forget {row.local.key if row.local else ''}: no longer synced, its files go to the trash")

@@ -54,6 +54,11 @@ def meetings(name: str, module: str, text: str, without: str) -> Rule:
     return Rule(name, module, text, without, machine=False, pinned=MEETINGS)
 
 
+def removed(name: str, module: str, text: str, without: str) -> Rule:
+    """A rule about directories that were removed with what was in them."""
+    return Rule(name, module, text, without, machine=False, pinned=("tests/test_removed_directories.py",))
+
+
 RULES = (
     # the merge
     Rule(
@@ -291,7 +296,27 @@ RULES = (
         "        with self._transaction() as db:\n"
         "            db.executemany(tables.observing(side), [tables.seen_of(entry, generation) for entry in scan.entries])\n",
     ),
-    Rule("many deletions are refused", "converge.py", "        places.add((loss.side, loss.collection))\n", "", machine=False),
+    Rule("many deletions are refused", "converge.py", "        places.add(place)\n", "", machine=False),
+    removed(
+        "a refusal stands to the end of a run",
+        "converge.py",
+        "job.refused.update(guard",
+        "job.refused.clear() or job.refused.update(guard",
+    ),
+    removed(
+        "what was in a removed directory is gone",
+        "folders.py",
+        "                state.lose(side, row.number)\n",
+        "                pass\n",
+    ),
+    removed("what is new in a folder brings its directory back", "folders.py", "if news or stays or ", "if stays or "),
+    removed(
+        "what was moved into a folder brings its directory back",
+        "folders.py",
+        "Create | Copy | Move) and each",
+        "Create | Copy) and each",
+    ),
+    removed("what is outside the window keeps its folder", "folders.py", "if news or stays or ", "if news or "),
     Rule(
         "a stamp is kept when all was listed",
         "state.py",
