@@ -105,7 +105,8 @@ class Job:
     take: Callable[[State, Trees, Step, Report], bool]
 
     def plan(self) -> list[Step]:
-        rows = [row for row in self.state.differing(folders=True, limit=1_000_000) if self.scope.covers(row)]
+        rows = self.state.differing(folders=True, limit=1_000_000)
+        rows = [row for row in rows if self.scope.covers(row) or not (row.local or row.remote)]
         policy = replace(self.policy, frozen=frozenset())
         free = plan([row for row in rows if row.number not in self.fixed], policy).steps
         return [*free, *(step for row in rows if row.number in self.fixed for step in restore_row(row) if allowed(step, policy))]
@@ -117,7 +118,7 @@ def converge(job: Job, report: Report) -> list[Failure]:
     """
     failures: list[Failure] = []
     for _ in range(ROUNDS):
-        steps = sorted((step for step in job.plan() if not isinstance(step, Delete)), key=_depth)
+        steps = sorted((step for step in job.plan() if not isinstance(step, Delete | Forget)), key=_depth)
         renamed = _renamed(job.state)
         told = Report()
         taken = [step for step in steps if job.take(job.state, job.trees, _below(renamed, step), told)]
@@ -161,7 +162,7 @@ def _undoes(step: Step) -> bool:
 
 
 def dying(job: Job) -> list[Step]:
-    """The folders that one side lost, from the bottom up."""
+    """The folders that one side lost, or both did, from the bottom up."""
     return sorted((step for step in job.plan() if isinstance(step, Delete | Forget)), key=_depth, reverse=True)
 
 
@@ -203,7 +204,7 @@ def going(job: Job, items: Policy, refused: Collection[tuple[Side, int]]) -> lis
 
 
 def delete(job: Job, report: Report) -> None:
-    """Remove the folders that one side lost and in which nothing is left."""
+    """Remove the folders that one side lost and in which nothing is left; forget those that both lost."""
     for step in dying(job):
         if not job.state.linked_in(step.row.number):
             job.take(job.state, job.trees, step, report)
@@ -219,6 +220,9 @@ def take(state: State, trees: Trees, step: Step, report: Report) -> bool:
         entry = step.row.remote or step.row.local
         report.failures.append(Failure(entry.key if entry else "a folder", str(error), error.hint))
         return False
+    if isinstance(step, Delete | Forget):
+        for side in Side:  # or a folder that gets the number would begin with the cursor
+            state.lose(side, row.number)
     state.settle([row])
     report.count(word(step))
     return True

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from ews_bridge import signin
+from ews_bridge.model import Side
 from ews_bridge.sandbox.store import Folder
 from tests.desk import Desk
 from tests.desk import desk
@@ -199,6 +201,21 @@ def test_what_is_outside_the_window_keeps_the_folder(tmp_path: Path) -> None:
         assert not it.sync().done
 
 
+def test_of_a_folder_that_is_gone_no_cursor_is_left(tmp_path: Path) -> None:
+    """Its number may be that of another folder soon."""
+    with itemdesk(tmp_path, tasks="") as it:
+        it.settle()
+        fill(it, "tasks", "Other", 1)
+        with signin.opened(it.account, "tasks") as state:
+            (number,) = (row.number for row in state.folders() if row.remote and row.remote.key == "Other")
+            assert state.cursor(Side.REMOTE, number)[0]
+        shutil.rmtree(it.home("tasks", "Other"))
+        it.settle()
+        with signin.opened(it.account, "tasks") as state:
+            assert not state.row(number)
+            assert not any(state.cursor(side, number)[0] for side in Side)
+
+
 # ---- killed anywhere
 
 
@@ -287,6 +304,19 @@ def test_drafts_come_back_without_what_was_in_them(tmp_path: Path) -> None:
         it.settle()
         assert it.directory("Drafts").is_dir()
         assert it.holds(9).startswith("Deleted Items:")
+        it.agree()
+
+
+def test_a_directory_that_is_made_anew_after_both_sides_removed_it_is_a_new_folder(tmp_path: Path) -> None:
+    with desk(tmp_path, fill=False) as it:
+        it.sync()
+        shutil.rmtree(it.directory("Archive"))
+        it.server.alice.remove_folder(it.place("Archive"))
+        it.settle()
+        for part in ("tmp", "new", "cur"):
+            (it.directory("Archive") / part).mkdir(parents=True)
+        assert it.settle().done == {"new folder": 1}
+        assert it.directory("Archive").exists() and "Archive" in there(it)
         it.agree()
 
 

@@ -317,6 +317,7 @@ RULES = (
         "Create | Copy) and each",
     ),
     removed("what is outside the window keeps its folder", "folders.py", "if news or stays or ", "if news or "),
+    removed("a folder that both sides lost is forgotten", "folders.py", " or not (row.local or row.remote)", ""),
     Rule(
         "a stamp is kept when all was listed",
         "state.py",
