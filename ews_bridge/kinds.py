@@ -6,6 +6,7 @@ import json
 import os
 import socket
 from collections import Counter
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -21,7 +22,9 @@ from ews_bridge.errors import BadItem
 from ews_bridge.errors import ConfigError
 from ews_bridge.errors import Stale
 from ews_bridge.exchange.form import Form
+from ews_bridge.exchange.meetingmail import FIRST
 from ews_bridge.exchange.meetingmail import MeetingMail
+from ews_bridge.exchange.meetingmail import Policies
 from ews_bridge.exchange.session import Connection
 from ews_bridge.exchange.tree import ExchangeTree
 from ews_bridge.folders import Scope
@@ -30,6 +33,7 @@ from ews_bridge.mailtree import MailTree
 from ews_bridge.meaning import same_message
 from ews_bridge.model import Side
 from ews_bridge.names import Layout
+from ews_bridge.report import Notice
 from ews_bridge.state import State
 from ews_bridge.store import Tree
 from ews_bridge.tagconfig import TagsSection
@@ -39,6 +43,8 @@ from ews_bridge.vdirtree import VdirTree
 
 #: Rounds that an item waits for what it refers to: groups in groups need some, groups that contain each other never end.
 WAITED = 3
+#: The fact that says of which collections a run has brought the files to the server.
+_BROUGHT = "brought up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +135,25 @@ def tags_of(kind: Kind, account: Account) -> TagsSection | None:
     return account.tags if kind.form is None else tagsync.of_items(account.tags)
 
 
-def meeting_mail(kind: Kind, state: State, asked: str) -> str:
-    """Whether people are told of meetings: as `asked` for this run, or as the settings say.
+def meetings(kind: Kind, state: State, asked: str, noted: list[Notice]) -> Policies:
+    """Whether people are told of meetings: as `asked` for this run, or as the settings say."""
+    wish = "never"
+    if kind.form is not None and kind.form.of_meetings and isinstance(kind.section, ItemsSection):
+        wish = asked or kind.section.meeting_mail
 
-    What the first sync brings together is no news to those who take part: then nobody is.
-    """
-    if not isinstance(kind.section, ItemsSection) or not state.get("last"):
-        return "never"
-    return asked or kind.section.meeting_mail
+    def copied(uid: str, ident: str) -> bool:
+        return state.has_other(Side.REMOTE, uid, ident)
+
+    usual = MeetingMail(wish, noted, copied=copied)
+    first = MeetingMail(wish, noted, copied=copied, why=FIRST)
+    return Policies(usual, first, frozenset(json.loads(state.get(_BROUGHT) or "[]")))
+
+
+def brought(state: State, collections: Iterable[int]) -> None:
+    """The files of these were brought to the server: what comes up later is news."""
+    known = set(json.loads(state.get(_BROUGHT) or "[]"))
+    if not known.issuperset(collections):
+        state.put({_BROUGHT: json.dumps(sorted(known.union(collections)))})
 
 
 def _host() -> str:
@@ -145,9 +162,13 @@ def _host() -> str:
 
 
 def remote_tree(
-    kind: Kind, account: Account, connection: Connection, state: State, meetings: MeetingMail | None = None
+    kind: Kind,
+    account: Account,
+    connection: Connection,
+    state: State,
+    meetings: Callable[[int], MeetingMail] = lambda _: MeetingMail(),
 ) -> ExchangeTree:
-    """The server's side. `meetings`: who is told of what is done to meetings; by default nobody."""
+    """The server's side. `meetings`: by collection, who is told of what is done to meetings; by default nobody."""
     waited: Counter[tuple[str, ...]] = Counter()
 
     def ids(uids: Iterable[str]) -> Mapping[str, str]:

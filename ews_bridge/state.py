@@ -278,6 +278,11 @@ class State:
         with self._lock:
             return {key: ident for key in keys if (ident := pairing.id_of(self._db, side, key))}
 
+    def has_other(self, side: Side, key: str, ident: str) -> bool:
+        """Whether that side has another item with this key than that with this id."""
+        with self._lock:
+            return pairing.has_other(self._db, side, key, ident)
+
     def doubles(self) -> list[tuple[int, str, list[str]]]:
         """(collection, key, ids of the files) of items on the server that share a key in one folder."""
         with self._lock:

@@ -17,6 +17,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 from datetime import date
 from datetime import datetime
 from types import MappingProxyType
@@ -89,7 +90,7 @@ class Events:
             first.uid,
             self._meaning(series),
             f"{label} ({first.start:%Y-%m-%d})",
-            ended=_ended(series),
+            ended=series.ends(),
             alone=series.master is None,
         )
 
@@ -109,7 +110,7 @@ class Events:
             xml,
             self._anew(first, series),
             attach=tuple(map(_attachment, first.files)),
-            audience=eventaudience.of_start(first, self.owner, ends=_ended(series)),
+            audience=eventaudience.of_start(series, self.owner),
         )
 
     def changes(self, snapshot: Snapshot, data: bytes, others: Mapping[str, etree._Element] = form.NOTHING) -> Changes:
@@ -174,28 +175,38 @@ class Events:
             occurrences = self._anew(now, new)
         elif now.rule:
             occurrences = self._edited(snapshot, old, was, new, now)
-        files, ends = bool(attach or detach), max(map(_ended, (old, new)), key=_last)
+        files, ends = bool(attach or detach), 0 if 0 in (old.ends(), new.ends()) else max(old.ends(), new.ends())
         audience = eventaudience.of_edit((was, before), (now, after), self.owner, element, files=files, ends=ends)
-        return Changes(xml, occurrences, attach, detach, audience, self._answer(was, now, element))
+        closing = ""
+        if again or (eventaudience.is_unsent(element) and any(one.audience.people for one in occurrences)):
+            audience = eventaudience.of_start(new, self.owner, element)
+            occurrences = tuple(replace(one, audience=Audience()) for one in occurrences)
+            lost = set(eventaudience.of_end(old, self.owner, element).people) - set(audience.people)
+            audience = replace(audience, miss=(*audience.miss, *sorted(lost)))
+            closing = eventxml.update(eventxml.SUBJECT, after)
+        return Changes(xml, occurrences, attach, detach, closing, audience, self._answer(was, now, element))
 
     def cancelled(self, snapshot: Snapshot) -> Audience:
         series = self._series(snapshot)
-        return eventaudience.of_end(series.first(), self.owner, snapshot.element, ends=_ended(series))
+        audience = eventaudience.of_end(series, self.owner, snapshot.element)
+        if series.master is None and len(series.changed) > 1:
+            # No request says it of several items.
+            return replace(audience, people=(), miss=audience.people + audience.miss)
+        return audience
 
     def _anew(self, master: Event, series: Series) -> tuple[Occurrence, ...]:
-        """All changed and deleted occurrences of a series that has none yet."""
+        """All changed and deleted occurrences of a series that has none yet. They are part of what is told of it."""
         if not master.rule or series.master is None:
             return ()
         eventorder.check(master, series)
         kept = eventxml.kept(master, self.owner)
-        found = [(0, self._dropped(master, master.on(day), "", None)) for day in series.deleted]
+        found = [(0, Occurrence(_index(master, day), "")) for day in series.deleted]
         for key, one in series.changed.items():
             plain = master.on(key.date())
             texts = ("", eventxml.kept_of_occurrence(one, kept, self.owner))
-            updates, audience = self._updates(plain, one, texts, None)
+            updates, _ = self._updates(plain, one, texts, None)
             if updates:
-                edit = Occurrence(_index(master, key.date()), updates, audience=audience)
-                found.append((eventorder.moves(plain, one), edit))
+                found.append((eventorder.moves(plain, one), Occurrence(_index(master, key.date()), updates)))
         return eventorder.in_order(found)
 
     def _edited(self, snapshot: Snapshot, old: Series, was: Event, new: Series, now: Event) -> tuple[Occurrence, ...]:
@@ -208,7 +219,8 @@ class Events:
         found = []
         for day in new.deleted - old.deleted:
             ident, item = items.get(day, ("", snapshot.element))
-            found.append((0, self._dropped(now, there.get(day) or now.on(day), ident, item)))
+            audience = eventaudience.of_lost_occurrence(there.get(day) or now.on(day), self.owner, item)
+            found.append((0, Occurrence(_index(now, day), "", ident, audience)))
         wanted = {key.date(): one for key, one in new.changed.items()}
         then, later = (eventxml.kept(one, self.owner, snapshot.element) for one in (was, now))
         for day in sorted((set(there) | set(wanted)) - new.deleted):
@@ -228,11 +240,6 @@ class Events:
             if updates:
                 found.append((eventorder.moves(before, after), Occurrence(_index(now, day), updates, ident, audience)))
         return eventorder.in_order(found)
-
-    def _dropped(self, master: Event, one: Event, ident: str, element: etree._Element | None) -> Occurrence:
-        """The deletion of an occurrence, of the item `ident` where it has one."""
-        index = _index(master, (one.original or one.start).date())
-        return Occurrence(index, "", ident, eventaudience.of_end(one, self.owner, element))
 
     def _updates(
         self,
@@ -255,7 +262,8 @@ class Events:
         if series:
             first, second = (dict(eventxml.fields(one, "", self.owner, element)) for one in series)
             always = frozenset(path for path, xml in new if first[path] != second[path] != xml) - {form.LEFTOVER}
-        audience = eventaudience.of_edit((before, old), (after, new), self.owner, element)
+        edit = ((before, old), (after, new))
+        audience = eventaudience.of_edit(*edit, self.owner, element) if element is not None else Audience()
         return eventxml.updates(old, new, always=always), audience
 
     def _of_single_ones(self, snapshot: Snapshot, old: Series, new: Series) -> Changes:
@@ -269,7 +277,7 @@ class Events:
         for key, was in old.changed.items():
             ident, element = items[key]
             if key not in new.changed:
-                found.append(Occurrence(0, "", ident, eventaudience.of_end(was, self.owner, element)))
+                found.append(Occurrence(0, "", ident, eventaudience.of_lost_occurrence(was, self.owner, element)))
                 continue
             now = eventxml.settled(was, new.changed[key])
             self._check_people(was, now, element)
@@ -372,20 +380,3 @@ def _recurrence_id(event: Event) -> str:
     """Which occurrence of a series that is not there a single event is: the server has no field for it that can be written."""
     original = event.original or event.start
     return f"RECURRENCE-ID:{original:%Y%m%d}" if event.all_day else f"RECURRENCE-ID:{original:%Y%m%dT%H%M%S}"
-
-
-def _last(ended: int) -> tuple[bool, int]:
-    """In this order what ends later comes later; 0, which never ends, is the last."""
-    return not ended, ended
-
-
-def _ended(series: Series) -> int:
-    """When the last of it is over, in seconds since the epoch; 0 of a series without end."""
-    ends = [int(one.ends().timestamp()) for one in series.events()]
-    master = series.master
-    if master and master.rule:
-        last = master.rule.last(master.start.date())
-        if last is None:
-            return 0
-        ends.append(int(master.on(last).ends().timestamp()))
-    return max(0, *ends)

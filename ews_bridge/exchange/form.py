@@ -79,13 +79,15 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who takes part in a meeting of the owner's and would want to know of a change: their addresses. None: nobody.
+    """Who takes part in a meeting of the owner's and would want to know of a change: the addresses of `people`, whom the server
+    can tell, and of those who `miss` it.
 
     `changed`: it is about nothing but who takes part, and these are the ones invited or no longer invited. `ends`: when the last
     of what the change is about is over, in seconds since the epoch; 0: never.
     """
 
     people: tuple[str, ...] = ()
+    miss: tuple[str, ...] = ()
     changed: bool = False
     ends: int = 0
 
@@ -108,7 +110,8 @@ class Occurrence:
 class Changes:
     """What must be written. `xml`: of a new item the content of its element, in the order of the schema; of one that is there
     the field updates (SetItemField, DeleteItemField), of what differs only and "" when nothing does. `occurrences`,
-    `attach` and `detach` (attachment ids) belong to it. `audience`: who would want to know of them, the occurrences apart.
+    `attach` and `detach` (attachment ids) belong to it. `audience`: who would want to know of them, the occurrences apart;
+    `closing`: field updates that tell them when all the rest is written without a word, "" where `xml` tells them.
     `answer`: what the file's owner now says to the invitation of somebody else ("AcceptItem", "TentativelyAcceptItem",
     "DeclineItem"), to be given on the item itself and without a mail.
     """
@@ -117,6 +120,7 @@ class Changes:
     occurrences: tuple[Occurrence, ...] = ()
     attach: tuple[Attachment, ...] = ()
     detach: tuple[str, ...] = ()
+    closing: str = ""
     audience: Audience = Audience()
     answer: str = ""
 

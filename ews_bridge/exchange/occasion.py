@@ -127,13 +127,14 @@ class Event:
 @dataclass(frozen=True, slots=True)
 class Series:
     """All that one file holds. `changed` by the original start (see `Event.original`); `deleted` days; `calendar`: the lines of
-    the VCALENDAR itself that are not ours.
+    the VCALENDAR itself that are not ours; `method`: what a message about a meeting is (RFC 5546), "" in a calendar.
     """
 
     master: Event | None
     changed: Mapping[datetime, Event] = field(default_factory=lambda: MappingProxyType({}))
     deleted: frozenset[date] = frozenset()
     calendar: tuple[str, ...] = ()
+    method: str = ""
 
     def events(self) -> list[Event]:
         """All, the master first."""
@@ -141,6 +142,16 @@ class Series:
 
     def first(self) -> Event:
         return self.events()[0]
+
+    def ends(self) -> int:
+        """When the last of it is over, in seconds since the epoch, and after that; 0 of a series without end."""
+        ends = [int(one.ends().timestamp()) for one in self.events()]
+        if self.master and self.master.rule:
+            last = self.master.rule.last(self.master.start.date())
+            if last is None:
+                return 0
+            ends.append(int(self.master.on(last).ends().timestamp()))
+        return max(1, *ends)
 
     def tidy(self) -> Series:
         """Without changed occurrences that say nothing but what the series says."""

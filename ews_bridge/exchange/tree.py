@@ -83,9 +83,9 @@ class ExchangeTree:
     """All folders; where there is a `form`, only those of its class that are not in Deleted Items.
 
     `special`: the answer of an earlier `special()`, so that it is asked once in the life of a mailbox. `delete`: what becomes
-    of deleted mail after it was moved to Deleted Items: "trash" (it stays), "soft" or "hard". `ids`, `meetings`: see
-    `ItemFolder`. `tagging`: the mailbox's tags, where they are synced; `dates`: by path, see `creating.Dates`. `adopting`:
-    whether a collection has files that may be what its folder holds (see `ExchangeFolder`).
+    of deleted mail after it was moved to Deleted Items: "trash" (it stays), "soft" or "hard". `ids`, and `meetings` by
+    collection: see `ItemFolder`. `tagging`: the mailbox's tags, where they are synced; `dates`: by path, see `creating.Dates`.
+    `adopting`: whether a collection has files that may be what its folder holds (see `ExchangeFolder`).
     """
 
     def __init__(
@@ -98,12 +98,13 @@ class ExchangeTree:
         tagging: Tagging | None = None,
         form: Form | None = None,
         ids: Ids = lambda _: {},
-        meetings: MeetingMail | None = None,
+        meetings: Callable[[int], MeetingMail] = lambda _: MeetingMail(),
     ) -> None:
         self.connection, self.tagging = connection, tagging
         self._adopting = adopting
         self._form = form
-        self._items = partial(ItemFolder, connection, kept=Kept(), ids=ids, meetings=meetings)
+        self._items = partial(ItemFolder, connection, kept=Kept(), ids=ids)
+        self._meetings = meetings
         self._class = form.folder_class if form else MAIL
         self._thrown: set[str] = set()  # the folders below Deleted Items, as listed last
         self._delete_type = {"trash": "MoveToDeletedItems", "soft": "SoftDelete", "hard": "HardDelete"}[delete]
@@ -166,7 +167,8 @@ class ExchangeTree:
         special = self.special()
         bin_ = special.get("deleteditems", "")
         if self._form is not None:
-            return self._items(entry.id, collection, form=self._form, trash=bin_, tagging=self.tagging)
+            meetings = self._meetings(collection)
+            return self._items(entry.id, collection, form=self._form, trash=bin_, tagging=self.tagging, meetings=meetings)
         return ExchangeFolder(
             self.connection,
             entry.id,
