@@ -62,9 +62,9 @@ class Office:
         assert b'ResponseClass="Error"' not in answer.body, answer.body.decode()
         return etree.fromstring(answer.body)
 
-    def meeting(self, inner: str = "") -> str:
+    def meeting(self, inner: str = "", invited: str = INVITED) -> str:
         """The id of a meeting that Bob was invited to."""
-        content = f"<t:Subject>Clock</t:Subject>{TIMES}<t:Location>Attic</t:Location>{INVITED}{inner}"
+        content = f"<t:Subject>Clock</t:Subject>{TIMES}<t:Location>Attic</t:Location>{invited}{inner}"
         found = self.ask(
             f'<m:CreateItem SendMeetingInvitations="SendToAllAndSaveCopy"><m:Items><t:CalendarItem>{content}</t:CalendarItem>'
             "</m:Items></m:CreateItem>"
@@ -109,12 +109,19 @@ class Office:
 
     def answer(self, meeting: str) -> str | None:
         """What Alice knows of Bob."""
-        found = self.ask(
+        return self.attendees(meeting).findtext(f".//{t('ResponseType')}")
+
+    def attendees(self, meeting: str) -> etree._Element:
+        return self.ask(
             "<m:GetItem><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape><t:AdditionalProperties>"
             '<t:FieldURI FieldURI="calendar:RequiredAttendees"/></t:AdditionalProperties></m:ItemShape>'
             f'<m:ItemIds><t:ItemId Id="{meeting}"/></m:ItemIds></m:GetItem>'
         )
-        return found.findtext(f".//{t('ResponseType')}")
+
+    def answers(self, meeting: str) -> dict[str | None, str | None]:
+        """What Alice knows of each."""
+        listed = self.attendees(meeting).iter(t("Attendee"))
+        return {each.findtext(f"{t('Mailbox')}/{t('EmailAddress')}"): each.findtext(t("ResponseType")) for each in listed}
 
     @property
     def sent(self) -> int:
