@@ -124,8 +124,8 @@ class Form(Protocol):
     def fields(self) -> str:
         """What GetItem is to be asked for, as AdditionalProperties."""
 
-    def companions(self, element: etree._Element) -> Companions:
-        """What else belongs to this item."""
+    def companions(self, element: etree._Element, series: etree._Element | None = None) -> Companions:
+        """What else belongs to this item. `series`: of a changed occurrence, its recurring master."""
 
     def render(self, snapshot: Snapshot) -> bytes:
         """The file. The same item gives the same bytes."""
