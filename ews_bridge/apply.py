@@ -39,17 +39,17 @@ from ews_bridge.model import Copy
 from ews_bridge.model import Create
 from ews_bridge.model import Delete
 from ews_bridge.model import Entry
-from ews_bridge.model import Failure
 from ews_bridge.model import Forget
 from ews_bridge.model import Mark
 from ews_bridge.model import Move
-from ews_bridge.model import Report
 from ews_bridge.model import Row
 from ews_bridge.model import Settle
 from ews_bridge.model import Side
 from ews_bridge.model import Step
 from ews_bridge.model import Tag
 from ews_bridge.model import Update
+from ews_bridge.report import Failure
+from ews_bridge.report import Report
 from ews_bridge.state import State
 
 #: A batch holds at most so many items and so many bytes (one larger item is a batch of its own).
@@ -163,7 +163,7 @@ def _drain(
         # Of two drafts without a base it turns out only now whether they differ.
         taken = [s for s, _ in outcome.rows if not isinstance(s, Conflict) or s.row.number in outcome.kept]
         report.count(said for step in taken if (said := word(step)))
-        report.failures += [Failure(_label(step), _why(step, why), why.hint) for step, why in bad if step.row.number in news]
+        report.failures += [failure(step, why) for step, why in bad if step.row.number in news]
         report.conflicts += [f"{step}: {outcome.kept[step.row.number]}" for step in taken if isinstance(step, Conflict)]
         size = sum(step.source.hints.size for step, _ in outcome.rows if isinstance(step, Create | Update))
         report.bytes += size
@@ -226,6 +226,11 @@ def word(step: Step) -> str:
             return f"copy {to}"
         case Update(to=to) | Mark(to=to) | Tag(to=to) | Move(to=to) | Delete(to=to):
             return f"{type(step).__name__.lower()} {to}"
+
+
+def failure(step: Step, error: BadItem) -> Failure:
+    """A step that could not be taken, as the report has it."""
+    return Failure(_label(step), _why(step, error), error.hint)
 
 
 def _label(step: Step) -> str:

@@ -31,6 +31,7 @@ from ews_bridge.exchange.form import Form
 from ews_bridge.exchange.items import Ids
 from ews_bridge.exchange.items import ItemFolder
 from ews_bridge.exchange.items import Kept
+from ews_bridge.exchange.meetingmail import MeetingMail
 from ews_bridge.exchange.session import Connection
 from ews_bridge.exchange.survey import Survey
 from ews_bridge.exchange.survey import refuse_access
@@ -82,9 +83,9 @@ class ExchangeTree:
     """All folders; where there is a `form`, only those of its class that are not in Deleted Items.
 
     `special`: the answer of an earlier `special()`, so that it is asked once in the life of a mailbox. `delete`: what becomes
-    of deleted mail after it was moved to Deleted Items: "trash" (it stays), "soft" or "hard". `ids`: see `ItemFolder`.
-    `tagging`: the mailbox's tags, where they are synced; `dates`: by path, see `creating.Dates`. `adopting`: whether a collection
-    has files that may be what its folder holds (see `ExchangeFolder`).
+    of deleted mail after it was moved to Deleted Items: "trash" (it stays), "soft" or "hard". `ids`, `meetings`: see
+    `ItemFolder`. `tagging`: the mailbox's tags, where they are synced; `dates`: by path, see `creating.Dates`. `adopting`:
+    whether a collection has files that may be what its folder holds (see `ExchangeFolder`).
     """
 
     def __init__(
@@ -97,13 +98,13 @@ class ExchangeTree:
         tagging: Tagging | None = None,
         form: Form | None = None,
         ids: Ids = lambda _: {},
+        meetings: MeetingMail | None = None,
     ) -> None:
         self.connection, self.tagging = connection, tagging
         self._adopting = adopting
         self._form = form
+        self._items = partial(ItemFolder, connection, kept=Kept(), ids=ids, meetings=meetings)
         self._class = form.folder_class if form else MAIL
-        self._ids = ids
-        self._kept = Kept()
         self._thrown: set[str] = set()  # the folders below Deleted Items, as listed last
         self._delete_type = {"trash": "MoveToDeletedItems", "soft": "SoftDelete", "hard": "HardDelete"}[delete]
         self._special = dict(special or {})
@@ -165,8 +166,7 @@ class ExchangeTree:
         special = self.special()
         bin_ = special.get("deleteditems", "")
         if self._form is not None:
-            line, kept, tags = self.connection, self._kept, self.tagging
-            return ItemFolder(line, entry.id, collection, form=self._form, trash=bin_, kept=kept, ids=self._ids, tagging=tags)
+            return self._items(entry.id, collection, form=self._form, trash=bin_, tagging=self.tagging)
         return ExchangeFolder(
             self.connection,
             entry.id,
