@@ -85,7 +85,7 @@ class Desk:
                 self.client.ok("DeleteItem", inner, DeleteType="HardDelete", SendMeetingCancellations="SendToNone")
         for file in changes.attach:
             self.attach(ident, file)
-        for gone in changes.detach:
+        for gone in changes.detach + changes.cleared:
             self.client.ok("DeleteAttachment", f'<m:AttachmentIds><t:AttachmentId Id="{gone}"/></m:AttachmentIds>')
 
     def occurrence(self, ident: str, index: int) -> str:

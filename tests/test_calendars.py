@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from exchangelib import CalendarItem
 from exchangelib import EWSDateTime
 from exchangelib import EWSTimeZone
+from exchangelib import FileAttachment
 
 from ews_bridge.errors import EwsBridgeError
 from ews_bridge.exchange.items import ItemFolder
@@ -210,6 +212,43 @@ def test_an_attachment_alone_is_an_edit_from_either_side(it: ItemDesk) -> None:
     item.attachments[0].detach()
     assert it.settle().done == {"update local": 1}
     assert b"ATTACH" not in file.read_bytes()
+
+
+def test_two_files_are_taken_away_at_once(it: ItemDesk) -> None:
+    file = put(it, "a.ics", ics(event("e", "Same", ATTACH, ATTACH.replace("a.txt", "b.txt"))))
+    it.settle()
+    (item,) = it.outlook.calendar.all()
+    assert len(item.attachments) == 2
+    put(it, "a.ics", ics(event("e", "Same")))
+    assert it.settle().done == {"update remote": 1}
+    (item,) = it.outlook.calendar.all()
+    assert not item.attachments
+    assert b"ATTACH" not in file.read_bytes()
+
+
+def day(it: ItemDesk, number: int) -> CalendarItem:
+    """What is on a day of December."""
+    start, end = (EWSDateTime(2026, 12, each, tzinfo=BERLIN) for each in (number, number + 1))
+    (found,) = it.outlook.calendar.view(start, end)
+    found.refresh()
+    return found
+
+
+def test_a_file_of_one_occurrence_is_seen_kept_and_taken_away(it: ItemDesk) -> None:
+    file = put(it, "a.ics", ics(event("e", "Daily", "RRULE:FREQ=DAILY;COUNT=3")))
+    it.settle()
+    day(it, 2).attach(FileAttachment(name="note.txt", content=b"bring ink"))
+    assert it.settle().done == {"update local": 1}
+    series, _, changed = whole(file).partition("RECURRENCE-ID")
+    assert ("note.txt" in series, "note.txt" in changed) == (False, True)
+    put(it, "a.ics", whole(file).replace("SUMMARY:Daily", "SUMMARY:Every day").encode())
+    assert it.settle().done == {"update remote": 1}
+    assert [each.content for each in day(it, 2).attachments] == [b"bring ink"]
+    lines = [line for line in whole(file).splitlines() if not line.startswith("ATTACH")]
+    put(it, "a.ics", "\r\n".join([*lines, ""]).encode())
+    assert it.settle().done == {"update remote": 1}
+    assert not day(it, 2).attachments
+    assert not it.settle().done
 
 
 # ---- meetings

@@ -592,7 +592,7 @@ def test_an_edit_elsewhere_leaves_the_files_of_an_occurrence(desk: Desk, noted: 
     assert old in text
     data = text.replace(old, new).encode()
     changes = desk.edit(noted, data)
-    assert not changes.attach and not changes.detach
+    assert not (changes.attach or changes.detach or changes.cleared)
     assert attached(desk.file(noted)) == [["all.txt"], ["note.txt"]]
     assert desk.meaning(desk.file(noted)) == desk.meaning(data)
     assert sorted(desk.names(desk.occurrence(noted, 2))) == ["all.txt", "note.txt"]

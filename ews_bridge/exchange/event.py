@@ -155,20 +155,20 @@ class Events:
         after = eventxml.fields(now, new_kept, self.owner, element)
         again = bool(now.rule) and _times(was) != _times(now)
         attach, detach = eventfiles.changes(snapshot, now)
-        if now.rule and not again:
-            items = {day: item for day, (_, item) in self._items(snapshot).items() if day not in new.deleted}
-            detach += eventfiles.detached(items, snapshot.files, was, now, new)
         # Of an attachment nobody is told, but of a field that is written after it.
         anyhow = {eventxml.RECURRENCE} if again else {eventxml.SUBJECT} if attach or detach else set()
         xml = eventxml.updates(before, after, always=frozenset(anyhow))
         occurrences: tuple[Occurrence, ...] = ()
+        cleared: tuple[str, ...] = ()
         if again:
             occurrences = self._anew(now, new)
         elif now.rule:
             occurrences = self._edited(snapshot, old, was, new, now)
+            items = {day: item for day, (_, item) in self._items(snapshot).items() if day not in new.deleted}
+            cleared = eventfiles.cleared(items, snapshot.files, was, now, new)
         files, ends = bool(attach or detach), max(map(_ended, (old, new)), key=_last)
         audience = eventaudience.of_edit((was, before), (now, after), self.owner, element, files=files, ends=ends)
-        return Changes(xml, occurrences, attach, detach, audience, self._answer(was, now, element))
+        return Changes(xml, occurrences, attach, detach, audience, self._answer(was, now, element), cleared)
 
     def cancelled(self, snapshot: Snapshot) -> Audience:
         series = self._series(snapshot)

@@ -69,7 +69,7 @@ def check_occurrence(before: Event, after: Event) -> None:
             raise BadItem(f"{file.name} cannot be attached to one occurrence only", hint="attach it to the series")
 
 
-def detached(
+def cleared(
     items: Mapping[date, etree._Element], files: Mapping[str, bytes], was: Event, now: Event, new: Series
 ) -> tuple[str, ...]:
     """The ids of what changed occurrences have and are to lose: files of their own, and copies of what the series lost."""

@@ -110,7 +110,8 @@ class Changes:
     the field updates (SetItemField, DeleteItemField), of what differs only and "" when nothing does. `occurrences`,
     `attach` and `detach` (attachment ids) belong to it. `audience`: who would want to know of them, the occurrences apart.
     `answer`: what the file's owner now says to the invitation of somebody else ("AcceptItem", "TentativelyAcceptItem",
-    "DeclineItem"), to be given on the item itself and without a mail.
+    "DeclineItem"), to be given on the item itself and without a mail. `cleared`: ids of attachments of changed occurrences, to be
+    taken away after all that.
     """
 
     xml: str = ""
@@ -119,9 +120,10 @@ class Changes:
     detach: tuple[str, ...] = ()
     audience: Audience = Audience()
     answer: str = ""
+    cleared: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.xml or self.occurrences or self.attach or self.detach or self.answer)
+        return bool(self.xml or self.occurrences or self.attach or self.detach or self.answer or self.cleared)
 
 
 class Form(Protocol):

@@ -208,7 +208,7 @@ def _attach(folder: Folder, ref: tuple[str, str], changes: Changes) -> tuple[str
 def attachments(ident: str, changes: Changes) -> list[bytes]:
     """The requests that attach and detach."""
     return [
-        *([asking.delete_attachments(changes.detach)] if changes.detach else []),
+        *(asking.delete_attachments([each]) for each in changes.detach),
         *(asking.create_attachments(ident, [_attachment(each)]) for each in changes.attach),
     ]
 
@@ -218,6 +218,7 @@ def follow(folder: Folder, ident: str, changes: Changes, telling: Telling = SILE
     steps = [
         *(_of_occurrence(ident, one, telling.how(one.audience)) for one in changes.occurrences),
         *([asking.respond(changes.answer, ident)] if changes.answer else []),
+        *(asking.delete_attachments([each]) for each in changes.cleared),
     ]
     return next((failed for step in steps if (failed := told(folder, step))), None)
 
