@@ -12,6 +12,8 @@ import pytest
 from lxml import etree
 
 from ews_bridge.exchange import invite
+from ews_bridge.sandbox import appointments
+from ews_bridge.sandbox import attendees
 from ews_bridge.sandbox.markup import t
 from ews_bridge.sandbox.store import Item
 from tests.calendar_desk import event
@@ -269,6 +271,21 @@ def test_the_file_in_the_calendar_follows_and_nothing_else_is_uploaded(office: O
     assert office.run("decline", office.letter()).code == 0
     assert not file.exists()
     assert mine.exists()
+
+
+def test_an_answer_in_the_file_is_given_silently_and_leaves_no_draft(office: Office) -> None:
+    with (office.home / ".config/ews-bridge/config.toml").open("a") as config:
+        config.write('[accounts.work.calendar]\npath = "~/Calendars"\n')
+    meeting = office.meeting()
+    assert office.cli.run("sync", "--only", "calendar").code == 0
+    (file,) = (office.home / "Calendars").rglob("*.ics")
+    file.write_bytes(file.read_bytes().replace(b"\r\n ", b"").replace(b"PARTSTAT=NEEDS-ACTION", b"PARTSTAT=ACCEPTED"))
+    before = office.sent
+    assert office.cli.run("sync", "--only", "calendar").code == 0
+    (entry,) = office.entries()
+    assert entry.props[appointments.RESPONSE] == ("Integer", attendees.RESPONSES.index("Accept"))
+    assert (office.sent, office.answer(meeting)) == (before, "Unknown")
+    assert not office.letters("drafts")
 
 
 def test_an_old_invitation_is_not_answered_and_the_new_one_is(office: Office) -> None:

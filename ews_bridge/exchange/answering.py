@@ -7,7 +7,6 @@ so an answer whose outcome is not known is simply given once more. What is out o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from xml.sax.saxutils import escape
 
 from ews_bridge.errors import BadItem
 from ews_bridge.exchange import asking
@@ -71,7 +70,7 @@ def answer(connection: Connection, invitation: Invitation, verb: str, *, comment
     told = mailed and soap.text(target.element, "IsResponseRequested") != "false"
     try:
         ref = _back_in_calendar(connection, target) if target.trashed else target.ref
-        bulk.single(connection, respond(element, ref, comment, mailed=told), repeat=False)
+        bulk.single(connection, asking.respond(element, *ref, comment=comment, mailed=told), repeat=False)
     except faults.Fault as error:
         if error.code in _OUT_OF_DATE:
             raise _stale() from error
@@ -79,22 +78,6 @@ def answer(connection: Connection, invitation: Invitation, verb: str, *, comment
             raise meetings.closed(principal, "the server does not let you answer for that mailbox") from error
         raise
     return Outcome(SAID[wanted], mailed=told, principal=principal)
-
-
-def respond(element: str, ref: tuple[str, str], comment: str, *, mailed: bool) -> bytes:
-    """The request that gives an answer. What is not sent is saved where it is in nobody's way: in Deleted Items.
-
-    Those of who signs in, whosever calendar it is: a delegate has a mailbox, and may have no other rights there.
-    """
-    disposition = "SendAndSaveCopy" if mailed else "SaveOnly"
-    there = asking.distinguished("deleteditems")
-    folder = "" if mailed else f"<m:SavedItemFolderId>{there}</m:SavedItemFolderId>"
-    body = f'<t:Body BodyType="Text">{escape(comment)}</t:Body>' if comment else ""
-    reference = asking.item_id(*ref).replace("<t:ItemId", "<t:ReferenceItemId", 1)
-    return (
-        f'<m:CreateItem MessageDisposition="{disposition}">{folder}'
-        f"<m:Items><t:{element}>{body}{reference}</t:{element}></m:Items></m:CreateItem>"
-    ).encode()
 
 
 def _missing(principal: str, verb: str) -> Outcome:
