@@ -136,7 +136,12 @@ def _held(running: Mapping[Future[Outcome], Batch]) -> int:
 
 
 def _begin(batch: Batch, tools: Tools) -> Batch:
-    """Journal what the batch will create."""
+    """Journal what the batch will create; give up the base of what it will forget.
+
+    A file that is gone, and a base that is still there, would be a deletion to a run that knows nothing of the window.
+    """
+    if forgets := [step.row for step in batch.steps if isinstance(step, Forget) and step.row.local and step.row.remote]:
+        tools.state.settle(replace(row, link=None) for row in forgets)
     creates = [step for step in batch.steps if isinstance(step, Create | Copy)]
     if not creates:
         return batch
@@ -153,7 +158,7 @@ def _drain(
     error: EwsBridgeError | None = None
     for future in done:
         batch, outcome = running.pop(future), future.result()
-        rows = [row for _, row in outcome.rows]
+        rows = [row for _, row in outcome.rows] + [step.row for step, _ in outcome.failed if isinstance(step, Forget)]
         ended = [step for step, _ in outcome.rows] + [step for step, _ in outcome.failed]
         tokens = [batch.tokens[step.row.number] for step in ended if step.row.number in batch.tokens]
         tools.state.settle(rows, tokens=tokens)

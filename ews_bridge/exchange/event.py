@@ -4,7 +4,7 @@
     eventitem.py   the item → occasion.Event         eventxml.py    occasion.Event → fields of the item
     rrule.py       RRULE → recurrence.Rule           recurrence.py  the rule ⇄ t:Recurrence, its days
     zones.py       zones by name and by rules        eventpeople.py, attendees.py, alarms.py, globalid.py
-    eventorder.py  occurrences one after the other
+    eventorder.py  occurrences one after the other    eventfiles.py  attachments
 
 An edit is what differs between the file and the file that the item would be rendered to: both have gone the same way, so that
 only what somebody changed differs. Exchange drops the changed and deleted occurrences of a series when its recurrence is
@@ -30,6 +30,7 @@ from ews_bridge.exchange import attendees
 from ews_bridge.exchange import contentline
 from ews_bridge.exchange import eventaudience
 from ews_bridge.exchange import eventfile
+from ews_bridge.exchange import eventfiles
 from ews_bridge.exchange import eventitem
 from ews_bridge.exchange import eventlines
 from ews_bridge.exchange import eventorder
@@ -39,7 +40,6 @@ from ews_bridge.exchange import form
 from ews_bridge.exchange import soap
 from ews_bridge.exchange import zones
 from ews_bridge.exchange.eventpeople import Owner
-from ews_bridge.exchange.form import Attachment
 from ews_bridge.exchange.form import Audience
 from ews_bridge.exchange.form import Changes
 from ews_bridge.exchange.form import Companions
@@ -47,12 +47,9 @@ from ews_bridge.exchange.form import Occurrence
 from ews_bridge.exchange.form import Said
 from ews_bridge.exchange.form import Snapshot
 from ews_bridge.exchange.occasion import Event
-from ews_bridge.exchange.occasion import File
 from ews_bridge.exchange.occasion import Series
 from ews_bridge.exchange.zones import Zone
 
-#: Attachments up to this many bytes are in the file; larger ones are named there.
-INLINE = 256 * 1024
 _INVITE = "ews-bridge invite gives it, with the invitation to that occurrence"
 _T = f"{{{soap.TYPES}}}"
 
@@ -70,14 +67,9 @@ class Events:
     def fields(self) -> str:
         return eventitem.FIELDS
 
-    def companions(self, element: etree._Element) -> Companions:
+    def companions(self, element: etree._Element, series: etree._Element | None = None) -> Companions:
         changed = [soap.attribute(one, "ItemId", "Id") for one in element.iterfind(f"{_T}ModifiedOccurrences/{_T}Occurrence")]
-        wanted = [
-            soap.attribute(one, "AttachmentId", "Id")
-            for one in element.iterfind(f"{_T}Attachments/{_T}FileAttachment")
-            if int(soap.text(one, "Size") or 0) <= INLINE and soap.text(one, "IsInline") != "true"
-        ]
-        return Companions(tuple(filter(None, changed)), tuple(filter(None, wanted)))
+        return Companions(tuple(filter(None, changed)), eventfiles.shown(element, series))
 
     def render(self, snapshot: Snapshot) -> bytes:
         return eventlines.write(self._series(snapshot))
@@ -102,14 +94,11 @@ class Events:
         kept = _with_calendar(eventxml.kept(first, self.owner), series)
         if first.original and series.master is None:
             kept = "\n".join(filter(None, (_recurrence_id(first), kept)))
-        for file in first.files:
-            if file.data is None:
-                raise BadItem(f"its attachment {file.name} is only named, and not in the file")
         xml = eventxml.creation(first, kept, self.owner)
         return eventxml.ELEMENT, Changes(
             xml,
             self._anew(first, series),
-            attach=tuple(map(_attachment, first.files)),
+            attach=eventfiles.to_attach(first.files),
             audience=eventaudience.of_start(series, self.owner),
         )
 
@@ -118,7 +107,7 @@ class Events:
         new = eventfile.read(data, self.home).tidy()
         if new.first().uid != old.first().uid:
             raise BadItem("its UID was changed, and on the server it cannot be", hint="make a new file of it")
-        same_files = sorted(map(_identity, old.first().files)) == sorted(map(_identity, new.first().files))
+        same_files = sorted(map(eventfiles.identity, old.first().files)) == sorted(map(eventfiles.identity, new.first().files))
         if same_files and self._meaning(old.tidy()) == self._meaning(new):
             return Changes()
         if new.master is None or old.master is None:
@@ -150,7 +139,7 @@ class Events:
         gists = []
         for one in series.events():
             organizer = None if self.owner.organizes(one) else one.organizer
-            gists.append((one.gist(), organizer.address if organizer else "", sorted(map(_sign, one.files))))
+            gists.append((one.gist(), organizer.address if organizer else "", sorted(map(eventfiles.sign, one.files))))
         said = (series.first().uid, gists, sorted(series.deleted), sorted(series.calendar))
         return hashlib.sha256(repr(said).encode()).hexdigest()
 
@@ -166,15 +155,18 @@ class Events:
         before = eventxml.fields(was, old_kept, self.owner, element)
         after = eventxml.fields(now, new_kept, self.owner, element)
         again = bool(now.rule) and _times(was) != _times(now)
-        attach, detach = self._attachments(snapshot, was, now)
+        attach, detach = eventfiles.changes(snapshot, now)
         # Of an attachment nobody is told, but of a field that is written after it.
         anyhow = {eventxml.RECURRENCE} if again else {eventxml.SUBJECT} if attach or detach else set()
         xml = eventxml.updates(before, after, always=frozenset(anyhow))
         occurrences: tuple[Occurrence, ...] = ()
+        cleared: tuple[str, ...] = ()
         if again:
             occurrences = self._anew(now, new)
         elif now.rule:
             occurrences = self._edited(snapshot, old, was, new, now)
+            items = {day: item for day, (_, item) in self._items(snapshot).items() if day not in new.deleted}
+            cleared = eventfiles.cleared(items, snapshot.files, was, now, new)
         files, ends = bool(attach or detach), 0 if 0 in (old.ends(), new.ends()) else max(old.ends(), new.ends())
         audience = eventaudience.of_edit((was, before), (now, after), self.owner, element, files=files, ends=ends)
         closing = ""
@@ -184,7 +176,7 @@ class Events:
             lost = set(eventaudience.of_end(old, self.owner, element).people) - set(audience.people)
             audience = replace(audience, miss=(*audience.miss, *sorted(lost)))
             closing = eventxml.update(eventxml.SUBJECT, after)
-        return Changes(xml, occurrences, attach, detach, closing, audience, self._answer(was, now, element))
+        return Changes(xml, occurrences, attach, detach, closing, audience, self._answer(was, now, element), cleared)
 
     def cancelled(self, snapshot: Snapshot) -> Audience:
         series = self._series(snapshot)
@@ -254,8 +246,7 @@ class Events:
         `series`: how its series has it before and after an edit of its own: what the series gives up and the occurrence keeps is
         written, too.
         """
-        if {file.name for file in after.files} - {file.name for file in before.files}:
-            raise BadItem("Exchange cannot attach a file to one occurrence only")
+        eventfiles.check_occurrence(before, after)
         old = eventxml.fields(before, kept[0], self.owner, element)
         new = eventxml.fields(after, kept[1], self.owner, element)
         always: frozenset[str] = frozenset()
@@ -314,17 +305,6 @@ class Events:
                 found[original] = (soap.attribute(element, "ItemId", "Id"), element)
         return found
 
-    def _attachments(self, snapshot: Snapshot, was: Event, now: Event) -> tuple[tuple[Attachment, ...], tuple[str, ...]]:
-        there = eventitem.attached(snapshot.element, snapshot.files)
-        wanted = [_identity(file) for file in now.files]
-        detach = tuple(ident for ident, file in there if _identity(file) not in wanted)
-        known = [_identity(file) for _, file in there]
-        new = [file for file in now.files if _identity(file) not in known]
-        for file in new:
-            if file.data is None:
-                raise BadItem(f"its attachment {file.name} is only named, and not in the file")
-        return tuple(map(_attachment, new)), detach
-
     # ---- meetings
 
     def _check_people(self, was: Event, now: Event, element: etree._Element) -> None:
@@ -354,20 +334,6 @@ def _index(master: Event, day: date) -> int:
 
 def _times(event: Event) -> tuple[object, ...]:
     return (event.start, event.end, event.zone.windows, event.end_zone.windows, event.all_day, event.rule)
-
-
-def _identity(file: File) -> tuple[str, str]:
-    return file.name, hashlib.sha256(file.data).hexdigest() if file.data is not None else ""
-
-
-def _sign(file: File) -> tuple[str, str]:
-    """As `_identity`, but of what elsewhere may be only named, its name alone. Exchange counts some bytes more than there are."""
-    large = file.data is None or len(file.data) > INLINE - 4096
-    return (file.name, "") if large else _identity(file)
-
-
-def _attachment(file: File) -> Attachment:
-    return Attachment(file.name, file.content_type, file.data or b"")
 
 
 def _with_calendar(kept: str, series: Series) -> str:

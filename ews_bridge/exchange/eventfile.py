@@ -175,7 +175,7 @@ class _Reader:
                 wall = datetime.combine(wall.date(), like.start.time())
             if like.all_day:
                 wall = datetime.combine(wall.date(), time())
-            return replace(made, original=wall)
+            return replace(made, original=wall).inside(master)
         if not rule:
             return made
         if made.zone.rules and not made.zone.windows:

@@ -113,7 +113,8 @@ class Changes:
     `attach` and `detach` (attachment ids) belong to it. `audience`: who would want to know of them, the occurrences apart;
     `closing`: field updates that tell them when all the rest is written without a word, "" where `xml` tells them.
     `answer`: what the file's owner now says to the invitation of somebody else ("AcceptItem", "TentativelyAcceptItem",
-    "DeclineItem"), to be given on the item itself and without a mail.
+    "DeclineItem"), to be given on the item itself and without a mail. `cleared`: ids of attachments of changed occurrences, to be
+    taken away after all that.
     """
 
     xml: str = ""
@@ -123,9 +124,10 @@ class Changes:
     closing: str = ""
     audience: Audience = Audience()
     answer: str = ""
+    cleared: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.xml or self.occurrences or self.attach or self.detach or self.answer)
+        return bool(self.xml or self.occurrences or self.attach or self.detach or self.answer or self.cleared)
 
 
 class Form(Protocol):
@@ -146,8 +148,8 @@ class Form(Protocol):
     def fields(self) -> str:
         """What GetItem is to be asked for, as AdditionalProperties."""
 
-    def companions(self, element: etree._Element) -> Companions:
-        """What else belongs to this item."""
+    def companions(self, element: etree._Element, series: etree._Element | None = None) -> Companions:
+        """What else belongs to this item. `series`: of a changed occurrence, its recurring master."""
 
     def render(self, snapshot: Snapshot) -> bytes:
         """The file. The same item gives the same bytes."""

@@ -217,7 +217,7 @@ def _attach(folder: Folder, ref: tuple[str, str], changes: Changes) -> tuple[str
 def attachments(ident: str, changes: Changes) -> list[bytes]:
     """The requests that attach and detach."""
     return [
-        *([asking.delete_attachments(changes.detach)] if changes.detach else []),
+        *(asking.delete_attachments([each]) for each in changes.detach),
         *(asking.create_attachments(ident, [_attachment(each)]) for each in changes.attach),
     ]
 
@@ -227,6 +227,7 @@ def follow(folder: Folder, ident: str, changes: Changes, telling: Telling = SILE
     steps = [
         *(_of_occurrence(ident, one, telling.how(one.audience)) for one in changes.occurrences),
         *([asking.respond(changes.answer, ident)] if changes.answer else []),
+        *(asking.delete_attachments([each]) for each in changes.cleared),
     ]
     tell = telling.how(changes.audience)
     if changes.closing and tell != asking.SILENT:

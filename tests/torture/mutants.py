@@ -128,6 +128,20 @@ RULES = (
         "if changed and local and row.remote else [Delete(row, Side.REMOTE, row.remote)]  # type: ignore",
         machine=False,
     ),
+    Rule(
+        "what is forgotten has no base any more",
+        "apply.py",
+        "replace(row, link=None) for row in forgets",
+        "row for row in forgets",
+        machine=False,
+    ),
+    Rule(
+        "what is not forgotten after all has its base again",
+        "apply.py",
+        " + [step.row for step, _ in outcome.failed if isinstance(step, Forget)]",
+        "",
+        machine=False,
+    ),
     Rule("refill fetches", "plan.py", "if policy.refill and dead is Side.LOCAL:", "if False:", machine=False),
     Rule(
         "a run writes where it may",
