@@ -35,7 +35,6 @@ from ews_bridge import disk
 from ews_bridge import folders as folder_trees
 from ews_bridge import kinds
 from ews_bridge import signin
-from ews_bridge import tagsync
 from ews_bridge import trash
 from ews_bridge.batch import Stores
 from ews_bridge.config import Account
@@ -117,14 +116,13 @@ def keep(
         with _opened(account, kind, options, progress, state, connection, name, report) as run:
             run = replace(_bound(run), survey=run.remote.survey())
             write = not options.dry_run and Side.REMOTE in options.writes
-            tagsync.prepare(kinds.tags_of(kind, account), state, run.remote.tagging, write=write)
-            in_the_way = _trees(run)
-            unknown = tuple(path for path in options.folders if path not in _by_path(run))
-            run = _items(run)
-            if folder_trees.revive(_folder_job(run), _policy(run, run.state.folders()), run.report):
-                _items(replace(run, survey=run.remote.survey()))
-                run.report.refused[:] = dict.fromkeys(run.report.refused)  # told twice
-            tagsync.finish(state, run.remote.tagging)
+            with kinds.tags(kind, account, state, run.remote.tagging, write=write):
+                in_the_way = _trees(run)
+                unknown = tuple(path for path in options.folders if path not in _by_path(run))
+                run = _items(run)
+                if folder_trees.revive(_folder_job(run), _policy(run, run.state.folders()), run.report):
+                    _items(replace(run, survey=run.remote.survey()))
+                    run.report.refused[:] = dict.fromkeys(run.report.refused)  # told twice
             if kind.name != "mail":
                 _tell_doubles(run)
             _finish(run, began, in_the_way)

@@ -344,7 +344,7 @@ def to_lf(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _lines(text: bytes) -> bytes:
-    """The same with LF for CRLF. To drop each CR and to look whether that was right takes a third of the time of the plain way."""
+    """The same with LF for CRLF. To drop every CR and see whether that was right takes a third of the time of the plain way."""
     bare = text.replace(b"\r", b"")
     return bare if bare.replace(b"\n", b"\r\n") == text else text.replace(b"\r\n", b"\n")
 
