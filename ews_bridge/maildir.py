@@ -26,7 +26,7 @@ from typing import TypeVar
 
 from ews_bridge.disk import disk_error
 from ews_bridge.disk import durably
-from ews_bridge.disk import make_directory
+from ews_bridge.disk import make_directories
 from ews_bridge.disk import relocate
 from ews_bridge.disk import removed_on_failure
 from ews_bridge.disk import write_new
@@ -431,8 +431,7 @@ class Maildir:
             if self._prepared:
                 return
             try:
-                for part in ("tmp", "new", "cur"):
-                    make_directory(self._index.at(part))
+                make_directories(self.directory, ("tmp", "new", "cur"))
                 for name in os.listdir(self._index.at("tmp")):
                     with contextlib.suppress(FileNotFoundError, IsADirectoryError):
                         if os.lstat(self._index.at(f"tmp/{name}")).st_ctime < time.time() - TMP_AGE:

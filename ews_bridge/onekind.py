@@ -203,15 +203,18 @@ def _folder_job(run: Run) -> folder_trees.Job:
     rows = run.state.folders()
     fixed = {row.number for row in rows if row.remote and row.remote.id in special}
     fixed |= limits_of(rows, run.survey, run.kind.section.read_only).fixed
-    take = partial(_show_folder, run.progress) if run.options.dry_run else folder_trees.take
+    take = partial(_show_folders, run.progress) if run.options.dry_run else folder_trees.take
     return folder_trees.Job(run.state, run.trees, run.kind.scope, _policy(run), fixed, take)
 
 
-def _show_folder(progress: Progress, state: State, trees: folder_trees.Trees, step: Step, report: Report) -> bool:
-    report.count(folder_trees.word(step))
-    if folder_trees.word(step):
-        progress.step(str(step))
-    return False
+def _show_folders(
+    progress: Progress, state: State, trees: folder_trees.Trees, steps: Iterable[Step], report: Report
+) -> list[Step]:
+    for step in steps:
+        report.count(folder_trees.word(step))
+        if folder_trees.word(step):
+            progress.step(str(step))
+    return []
 
 
 def _items(run: Run) -> Run:
@@ -369,8 +372,7 @@ def _tell_doubles(run: Run) -> None:
 def _finish(run: Run, began: float, in_the_way: list[Failure]) -> None:
     """Folders that are gone, those that waited for their names, the trash, and what `status` will say of this run."""
     if run.options.dry_run:
-        for step in folder_trees.dying(_folder_job(run)):
-            _show_folder(run.progress, run.state, run.trees, step, run.report)
+        _show_folders(run.progress, run.state, run.trees, folder_trees.dying(_folder_job(run)), run.report)
         for row in folder_trees.leaving(run.state, run.kind.scope):
             run.progress.step(f"forget {row.local.key if row.local else ''}: no longer synced, its files go to the trash")
         return
