@@ -248,6 +248,7 @@ def _items(run: Run) -> Run:
         workers=run.workers,
         now=_now,
         stamps=_stamps(run.survey, rows),
+        empty={row.number for row in rows if row.remote and row.remote.id in run.survey.empty},
         probe=lambda: _stamps(run.remote.survey(), rows),
     )
     run.progress.phase(f"listing {run.kind.items}", None)
