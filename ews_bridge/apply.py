@@ -118,14 +118,19 @@ def apply(pages: Iterable[Sequence[Step]], tools: Tools, report: Report) -> set[
     running: dict[Future[Outcome], Batch] = {}
     error: EwsBridgeError | None = None
     for batch in (batch for steps in pages for batch in _batches(steps)):
+        ended: list[tuple[Batch, Outcome]] = []
         while running and (len(running) >= tools.width or _held(running) + batch.bytes > IN_FLIGHT_BYTES):
-            error = _drain(running, tools, report, again) or error
-        if error:
-            break
-        batch = _begin(batch, tools)
+            ended += _ended(running)
+        with tools.state.together():
+            error = _settle(ended, tools, report, again)
+            if error:
+                break
+            batch = _begin(batch, tools)
         running[tools.workers.submit(perform, batch, tools.stores, tools.aside, tools.same)] = batch
     while running:
-        error = _drain(running, tools, report, again) or error
+        ended = _ended(running)
+        with tools.state.together():
+            error = _settle(ended, tools, report, again) or error
     if error:
         raise error
     return again
@@ -145,17 +150,21 @@ def _begin(batch: Batch, tools: Tools) -> Batch:
     return replace(batch, tokens=tokens)
 
 
-def _drain(
-    running: dict[Future[Outcome], Batch], tools: Tools, report: Report, again: set[tuple[Side, int]]
-) -> EwsBridgeError | None:
-    """Wait for a batch to end and settle it; returns the error that ended it early, if one did."""
+def _ended(running: dict[Future[Outcome], Batch]) -> list[tuple[Batch, Outcome]]:
+    """Wait for batches to end, one at least."""
     done, _ = wait(running, return_when=FIRST_COMPLETED)
+    return [(running.pop(future), future.result()) for future in done]
+
+
+def _settle(
+    ended: Iterable[tuple[Batch, Outcome]], tools: Tools, report: Report, again: set[tuple[Side, int]]
+) -> EwsBridgeError | None:
+    """Settle batches that have ended; returns the error that ended one early, if one did."""
     error: EwsBridgeError | None = None
-    for future in done:
-        batch, outcome = running.pop(future), future.result()
+    for batch, outcome in ended:
         rows = [row for _, row in outcome.rows]
-        ended = [step for step, _ in outcome.rows] + [step for step, _ in outcome.failed]
-        tokens = [batch.tokens[step.row.number] for step in ended if step.row.number in batch.tokens]
+        tried = [step for step, _ in outcome.rows] + [step for step, _ in outcome.failed]
+        tokens = [batch.tokens[step.row.number] for step in tried if step.row.number in batch.tokens]
         tools.state.settle(rows, tokens=tokens)
         bad = [(step, why) for step, why in outcome.failed if isinstance(why, BadItem)]
         # Told once. It is tried again now and then: what the server could not give may have been its bad hour.
@@ -167,7 +176,7 @@ def _drain(
         report.conflicts += [f"{step}: {outcome.kept[step.row.number]}" for step in taken if isinstance(step, Conflict)]
         size = sum(step.source.hints.size for step, _ in outcome.rows if isinstance(step, Create | Update))
         report.bytes += size
-        tools.advance(len(ended), size)
+        tools.advance(len(tried), size)
         for step, why in outcome.failed:
             if isinstance(why, Stale):
                 again |= {(side, entry.collection) for side in Side if (entry := step.row[side])}

@@ -288,12 +288,19 @@ def _tools(run: Run, stores: Stores) -> apply.Tools:
         stores=stores,
         workers=run.workers,
         width=_width(run.account),
-        new_token=lambda: secrets.token_hex(10),
+        new_token=partial(next, _tokens()),
         aside=lambda row, content: _keep_aside(run, row, content),
         now=_now,
         advance=run.progress.advance,
         same=run.kind.same,
     )
+
+
+def _tokens() -> Iterator[str]:
+    """20 random characters each. Many at once: whoever asks the system lets other threads run, and waits for its turn."""
+    while True:
+        many = secrets.token_hex(1000)
+        yield from (many[at : at + 20] for at in range(0, len(many), 20))
 
 
 def _taker(run: Run, tools: apply.Tools) -> Callable[[Iterable[Sequence[Step]]], set[converge.Place]]:
