@@ -182,10 +182,7 @@ class Maildir:
     def create(self, items: Iterable[tuple[Entry, New]]) -> Iterator[tuple[Entry, Entry | Failed]]:
         self._prepare()
         touched: set[str] = set()
-        made = (
-            (source, self._create(source, replace(new, content=self._retagged(new.content, new.tags)), touched))
-            for source, new in items
-        )
+        made = ((source, self._create(source, new, touched)) for source, new in items)
         return durably(((source, self._tagged_as_made(result)) for source, result in made), touched)
 
     def update(self, items: Iterable[tuple[Entry, Content]]) -> Iterator[tuple[Entry, Entry | Failed]]:
@@ -276,7 +273,7 @@ class Maildir:
         file = f"cur/{base}:2,{letters}" if letters else f"new/{base}"
         staged = self._index.at(f"tmp/{base}")
         try:
-            info = write_new(staged, new.content.pieces(), modified=new.content.modified)
+            info = write_new(staged, self._retagged(new.content, new.tags).pieces(), modified=new.content.modified)
             with removed_on_failure(staged):
                 relocate(staged, self._index.at(file), staging=f"{staged}.copy")
         except (Stale, BadItem) as error:

@@ -235,9 +235,8 @@ class ExchangeFolder:
         return BadItem(f"{_name(entry)}: {reason}; its properties cannot be read either: {refusal.text}")
 
     def _modified(self, element: etree._Element) -> float:
-        received = mail.seconds(soap.text(element, "DateTimeReceived"))
-        sent = mail.seconds(soap.text(element, "DateTimeSent"))
-        return (sent or received) if self._sent_items else (received or sent)
+        first, second = ("DateTimeSent", "DateTimeReceived") if self._sent_items else ("DateTimeReceived", "DateTimeSent")
+        return mail.seconds(soap.text(element, first)) or mail.seconds(soap.text(element, second))
 
     # ---- writes
 
