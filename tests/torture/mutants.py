@@ -156,6 +156,12 @@ RULES = (
         "    (lambda *a: None)(creates[0].to,",
     ),
     Rule(
+        "the journal is durable before a creation is tried",
+        "apply.py",
+        "            batch = _begin(batch, tools)\n        running[",
+        "            batch = _begin(batch, tools)\n            running[",
+    ),
+    Rule(
         "a conflict has one name however often it is kept",
         "onekind.py",
         "hashlib.sha256(data).hexdigest()[:12]",
