@@ -16,7 +16,7 @@ when last in agreement. A *cursor* says how far a listing came.
 
 One sync of one kind (`onekind.py`; `sync.py` goes through those of an account):
 
-               cursor                 entries + cursor, one transaction a page
+               cursor                 entries + cursor, in one transaction
     Store.scan ───────► Scan ───────► State.observe(side, …)
                                           │   State.pair: a loss and a find that are one move; two finds that are one item
                                           ▼
@@ -47,8 +47,8 @@ known of it, never more (`outbox.py`); an outcome that is not known is found out
 
 Import order, enforced by tests/test_architecture.py; each library has one home there:
 
-    0  errors  model  addresses                       values and errors: no I/O
-    1  plan  store  config  configfile  names         pure rules, the contract, the settings
+    0  errors  model  report  addresses               values and errors: no I/O
+    1  plan  store  runs  config  configfile  names   pure rules, the contract, the settings
        tags  labels  tagconfig                        what tags are called, how a file has them, what is wanted of them
        sendargs  aliases  envelope                    sending: what was asked, who gets it
        addressbook                                    addresses in the contacts on disk
@@ -59,7 +59,7 @@ Import order, enforced by tests/test_architecture.py; each library has one home 
        outbox                                         messages on their way out
        exchange/                                      the server's side: requests, lxml
     3  batch  apply  converge  folders                steps and rounds, over stores of any kind
-    4  signin  binding  limits  delivery  tagsync  kinds  onekind  sync  overview      one account, kind by kind
+    4  signin  binding  limits  delivery  tagsync  kinds  foretell  onekind  sync  overview      one account, kind by kind
        tagedit  lookup                                what `tags` and `query` do
     5  cli/                                           click; the error boundary
        sendmail                                       ews-send, which cannot wait for click

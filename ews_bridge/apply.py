@@ -1,8 +1,8 @@
 """Carry steps out: one batch = journal (creations) → one Store call → durable on its side → one transaction of the state.
 
 Batches run in worker threads, which only read and write stores; the state is touched by the calling thread alone. What
-a batch returns is settled in one transaction, so that a crash at any moment leaves the state as it was before the batch
-or as it is after it, and `recover` finds the items of a creation whose end was not noted by their tokens.
+a batch returns is settled in one transaction (in which the next is journalled), so that a crash at any moment leaves the state as
+it was before the batch or as it is after it, and `recover` finds the items of a creation whose end was not noted by their tokens.
 
 Must never do: settle what a store did not say it did; repeat a creation whose outcome is unknown.
 """
@@ -10,6 +10,7 @@ Must never do: settle what a store did not say it did; repeat a creation whose o
 from __future__ import annotations
 
 import operator
+import secrets
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -39,17 +40,17 @@ from ews_bridge.model import Copy
 from ews_bridge.model import Create
 from ews_bridge.model import Delete
 from ews_bridge.model import Entry
-from ews_bridge.model import Failure
 from ews_bridge.model import Forget
 from ews_bridge.model import Mark
 from ews_bridge.model import Move
-from ews_bridge.model import Report
 from ews_bridge.model import Row
 from ews_bridge.model import Settle
 from ews_bridge.model import Side
 from ews_bridge.model import Step
 from ews_bridge.model import Tag
 from ews_bridge.model import Update
+from ews_bridge.report import Failure
+from ews_bridge.report import Report
 from ews_bridge.state import State
 
 #: A batch holds at most so many items and so many bytes (one larger item is a batch of its own).
@@ -74,6 +75,13 @@ class Tools:
     now: Callable[[], int]
     advance: Callable[[int, int], None]
     same: Same = operator.eq
+
+
+def tokens() -> Iterator[str]:
+    """20 random characters each. Many at once: whoever asks the system lets other threads run, and waits for its turn."""
+    while True:
+        many = secrets.token_hex(1000)
+        yield from (many[at : at + 20] for at in range(0, len(many), 20))
 
 
 def recover(state: State, stores: Stores) -> int:
@@ -172,7 +180,7 @@ def _settle(
         # Of two drafts without a base it turns out only now whether they differ.
         taken = [s for s, _ in outcome.rows if not isinstance(s, Conflict) or s.row.number in outcome.kept]
         report.count(said for step in taken if (said := word(step)))
-        report.failures += [Failure(_label(step), _why(step, why), why.hint) for step, why in bad if step.row.number in news]
+        report.failures += [failure(step, why) for step, why in bad if step.row.number in news]
         report.conflicts += [f"{step}: {outcome.kept[step.row.number]}" for step in taken if isinstance(step, Conflict)]
         size = sum(step.source.hints.size for step, _ in outcome.rows if isinstance(step, Create | Update))
         report.bytes += size
@@ -235,6 +243,11 @@ def word(step: Step) -> str:
             return f"copy {to}"
         case Update(to=to) | Mark(to=to) | Tag(to=to) | Move(to=to) | Delete(to=to):
             return f"{type(step).__name__.lower()} {to}"
+
+
+def failure(step: Step, error: BadItem) -> Failure:
+    """A step that could not be taken, as the report has it."""
+    return Failure(_label(step), _why(step, error), error.hint)
 
 
 def _label(step: Step) -> str:

@@ -140,8 +140,8 @@ def _into(step: Step) -> int:
 
 def _carry(batch: Batch, source: Store, target: Store) -> Iterator[tuple[Step, Row | Failed]]:
     """Contents from one store to the other: creations or updates, read and written as a stream."""
-    steps = {step.source.id: step for step in batch.steps if isinstance(step, Create | Update) and not _second(step)}
-    unread: list[tuple[Step, Failed]] = [(step, BadItem(_SECOND)) for step in batch.steps if _second(step)]
+    steps = {step.source.id: step for step in batch.steps if isinstance(step, Create | Update) and not unfit(step)}
+    unread: list[tuple[Step, Failed]] = [(step, error) for step in batch.steps if (error := unfit(step))]
 
     def contents() -> Iterator[tuple[Create | Update, Entry, Content]]:
         for entry, content in source.read([step.source for step in steps.values()]):
@@ -167,9 +167,9 @@ def _carry(batch: Batch, source: Store, target: Store) -> Iterator[tuple[Step, R
     yield from unread
 
 
-def _second(step: Step) -> bool:
-    """Whether it would make a second item of one UID in a folder."""
-    return isinstance(step, Create) and step.row.again and bool(step.source.revision)
+def unfit(step: Step) -> BadItem | None:
+    """Why a step must not be taken: it would make a second item of one UID in a folder."""
+    return BadItem(_SECOND) if isinstance(step, Create) and step.row.again and step.source.revision else None
 
 
 def _created(step: Create | Update | Copy, source: Entry, made: Entry, flags: Flags) -> Row:

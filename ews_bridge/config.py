@@ -126,7 +126,7 @@ class Account:
 #: The keys that a file may have, by table.
 ACCOUNT_KEYS = tuple(each.name for each in fields(Account) if each.name not in ("name", "state_dir"))
 MAIL_KEYS = tuple(each.name for each in fields(MailSection))
-ITEMS_KEYS = itemsconfig.KEYS
+ITEMS_KEYS = itemsconfig.KEYS["calendar"]
 TAGS_KEYS = tagconfig.KEYS
 SEND_KEYS = tuple("from" if each.name == "sender" else each.name for each in fields(SendSection))
 

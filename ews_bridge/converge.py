@@ -30,16 +30,16 @@ from ews_bridge.errors import Stale
 from ews_bridge.model import Copy
 from ews_bridge.model import Create
 from ews_bridge.model import Delete
-from ews_bridge.model import Failure
 from ews_bridge.model import Move
 from ews_bridge.model import Policy
-from ews_bridge.model import Report
 from ews_bridge.model import Scan
 from ews_bridge.model import Settle
 from ews_bridge.model import Side
 from ews_bridge.model import Step
 from ews_bridge.plan import plan
 from ews_bridge.plan import refused
+from ews_bridge.report import Failure
+from ews_bridge.report import Report
 from ews_bridge.state import State
 
 #: Rounds at most; what is not quiet then (a reader that edits all the time) is left for the next run.

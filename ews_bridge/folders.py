@@ -22,11 +22,9 @@ from ews_bridge.errors import Stale
 from ews_bridge.model import Create
 from ews_bridge.model import Delete
 from ews_bridge.model import Entry
-from ews_bridge.model import Failure
 from ews_bridge.model import Forget
 from ews_bridge.model import Move
 from ews_bridge.model import Policy
-from ews_bridge.model import Report
 from ews_bridge.model import Row
 from ews_bridge.model import Scan
 from ews_bridge.model import Settle
@@ -36,6 +34,8 @@ from ews_bridge.plan import allowed
 from ews_bridge.plan import base_of
 from ews_bridge.plan import plan
 from ews_bridge.plan import restore_row
+from ews_bridge.report import Failure
+from ews_bridge.report import Report
 from ews_bridge.state import State
 from ews_bridge.store import Store
 from ews_bridge.store import Tree

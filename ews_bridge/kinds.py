@@ -25,6 +25,7 @@ from ews_bridge.errors import Stale
 from ews_bridge.exchange.session import Connection
 from ews_bridge.exchange.tree import ExchangeTree
 from ews_bridge.folders import Scope
+from ews_bridge.itemsconfig import ItemsSection
 from ews_bridge.mailtree import MailTree
 from ews_bridge.meaning import same_message
 from ews_bridge.model import Side
@@ -37,6 +38,7 @@ from ews_bridge.trash import Trash
 # What belongs to a kind that is not synced, or to tags where there are none, is not loaded, here and below.
 if TYPE_CHECKING:
     from ews_bridge.exchange.form import Form
+    from ews_bridge.exchange.meetingmail import MeetingMail
     from ews_bridge.exchange.tagging import Tagging
     from ews_bridge.maildir_tags import Keeper
 
@@ -170,12 +172,25 @@ def _tagging(section: TagsSection | None, state: State, connection: Connection) 
     return tagsync.tagging(section, state, connection)
 
 
+def meeting_mail(kind: Kind, state: State, asked: str) -> str:
+    """Whether people are told of meetings: as `asked` for this run, or as the settings say.
+
+    What the first sync brings together is no news to those who take part: then nobody is.
+    """
+    if not isinstance(kind.section, ItemsSection) or not state.get("last"):
+        return "never"
+    return asked or kind.section.meeting_mail
+
+
 def _host() -> str:
     """This machine in file names: no character that a Maildir gives a meaning."""
     return "".join(c if c.isalnum() or c in ".-" else "-" for c in socket.gethostname()) or "localhost"
 
 
-def remote_tree(kind: Kind, account: Account, connection: Connection, state: State) -> ExchangeTree:
+def remote_tree(
+    kind: Kind, account: Account, connection: Connection, state: State, meetings: MeetingMail | None = None
+) -> ExchangeTree:
+    """The server's side. `meetings`: who is told of what is done to meetings; by default nobody."""
     waited: Counter[tuple[str, ...]] = Counter()
 
     def ids(uids: Iterable[str]) -> Mapping[str, str]:
@@ -190,5 +205,5 @@ def remote_tree(kind: Kind, account: Account, connection: Connection, state: Sta
     special = json.loads(state.get("special") or "{}")
     tagging = _tagging(_tags_of(kind, account), state, connection)
     if not isinstance(kind.section, MailSection):
-        return ExchangeTree(connection, special=special, form=kind.form, ids=ids, tagging=tagging)
+        return ExchangeTree(connection, special=special, form=kind.form, ids=ids, tagging=tagging, meetings=meetings)
     return ExchangeTree(connection, special=special, delete=kind.section.delete, adopting=state.adopting, tagging=tagging)

@@ -7,7 +7,6 @@ now. The planner (`plan.py`) turns rows that differ into `Step`s; `apply.py` car
 from __future__ import annotations
 
 from collections.abc import Callable
-from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -362,33 +361,3 @@ class Policy:
     since: int = 0
     max_size: int = 0
     by_uid: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """One item or collection that could not be synced: what it is, why, and what to do."""
-
-    what: str
-    why: str
-    hint: str = ""
-
-
-@dataclass(slots=True)
-class Report:
-    """What a run did, for the summary line and --json. Counts are items, by the word of the step ("download", "delete local");
-    `kinds`: the same for each kind ("mail", "tasks").
-    """
-
-    done: dict[str, int] = field(default_factory=dict)
-    kinds: dict[str, dict[str, int]] = field(default_factory=dict)
-    pending: int = 0
-    failures: list[Failure] = field(default_factory=list)
-    refused: list[Failure] = field(default_factory=list)
-    conflicts: list[str] = field(default_factory=list)
-    reverted: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    bytes: int = 0
-
-    def count(self, words: Iterable[str]) -> None:
-        for word in words:
-            self.done[word] = self.done.get(word, 0) + 1

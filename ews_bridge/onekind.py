@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 import time
 from collections.abc import Callable
 from collections.abc import Iterable
@@ -26,7 +25,6 @@ from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
 from functools import partial
-from typing import Protocol
 
 from ews_bridge import apply
 from ews_bridge import binding
@@ -38,53 +36,32 @@ from ews_bridge import signin
 from ews_bridge import trash
 from ews_bridge.batch import Stores
 from ews_bridge.config import Account
+from ews_bridge.errors import BadItem
 from ews_bridge.errors import Refused
+from ews_bridge.exchange.meetingmail import MeetingMail
 from ews_bridge.exchange.session import Connection
 from ews_bridge.exchange.survey import Survey
 from ews_bridge.exchange.tree import ExchangeTree
 from ews_bridge.kinds import Kind
 from ews_bridge.limits import limits as limits_of
 from ews_bridge.model import Content
-from ews_bridge.model import Failure
+from ews_bridge.model import Entry
 from ews_bridge.model import Policy
-from ews_bridge.model import Report
 from ews_bridge.model import Row
 from ews_bridge.model import Side
 from ews_bridge.model import Step
+from ews_bridge.report import WAITS
+from ews_bridge.report import Failure
+from ews_bridge.report import Notice
+from ews_bridge.report import Report
+from ews_bridge.runs import Options
+from ews_bridge.runs import Progress
 from ews_bridge.state import State
 from ews_bridge.store import Store
 from ews_bridge.store import Tree
 
 #: Folders in which losing everything is ordinary: no guard stands before them.
 UNGUARDED = ("deleteditems", "junkemail")
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the command line asks of one run. `writes`: the sides that may be written; `folders`: paths, `only`: kinds (of
-    `config.KINDS`), none means all.
-    """
-
-    dry_run: bool = False
-    allow_deletes: bool = False
-    refill: bool = False
-    wait: float = 30.0
-    folders: tuple[str, ...] = ()
-    only: tuple[str, ...] = ()
-    writes: frozenset[Side] = frozenset(Side)
-
-
-class Progress(Protocol):
-    """Where a run tells how far it is. Called from one thread."""
-
-    def phase(self, name: str, total: int | None) -> None:
-        """A new part of the work begins; `total` items are expected (None: not known)."""
-
-    def advance(self, items: int, bytes: int) -> None:
-        """So much more is done."""
-
-    def step(self, text: str) -> None:
-        """A step that was taken, or in a dry run would be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +75,7 @@ class Run:
     state: State
     trees: dict[Side, Tree]
     remote: ExchangeTree
+    meetings: MeetingMail
     workers: Executor
     name: str
     report: Report
@@ -155,10 +133,11 @@ def _opened(
     report: Report,
 ) -> Iterator[Run]:
     kept = trash.Trash(str(account.state_dir / "trash"), name, kind=kind.name)
-    remote = kinds.remote_tree(kind, account, connection, state)
+    meetings = MeetingMail(kinds.meeting_mail(kind, state, options.meeting_mail), report.meeting_mail)
+    remote = kinds.remote_tree(kind, account, connection, state, meetings)
     trees: dict[Side, Tree] = {Side.LOCAL: kinds.local_tree(kind, account, state, kept), Side.REMOTE: remote}
     with ThreadPoolExecutor(_width(account)) as workers:
-        yield Run(account, kind, options, progress, state, trees, remote, workers, name, report)
+        yield Run(account, kind, options, progress, state, trees, remote, meetings, workers, name, report)
 
 
 def _width(account: Account) -> int:
@@ -230,6 +209,7 @@ def _items(run: Run) -> Run:
     tools = _tools(run, stores)
     if not run.options.dry_run:
         apply.recover(run.state, stores)
+        run.state.retry(WAITS)
     special = {ident: name for name, ident in json.loads(run.state.get("special") or "{}").items()}
     roots = [row.remote.key for row in rows if row.remote and special.get(row.remote.id) in UNGUARDED]
     unguarded = {number for number, path in paths.items() if any(f"{path}/".startswith(f"{root}/") for root in roots)}
@@ -243,7 +223,7 @@ def _items(run: Run) -> Run:
         policy=_policy(run, rows),
         guard=run.kind.section.guard,
         unguarded=unguarded,
-        take=_shower(run) if run.options.dry_run else _taker(run, tools),
+        take=_shower(run, stores) if run.options.dry_run else _taker(run, tools),
         coming=_coming(rows) if run.options.dry_run else set(),
         workers=run.workers,
         now=_now,
@@ -288,19 +268,12 @@ def _tools(run: Run, stores: Stores) -> apply.Tools:
         stores=stores,
         workers=run.workers,
         width=_width(run.account),
-        new_token=partial(next, _tokens()),
+        new_token=partial(next, apply.tokens()),
         aside=lambda row, content: _keep_aside(run, row, content),
         now=_now,
         advance=run.progress.advance,
         same=run.kind.same,
     )
-
-
-def _tokens() -> Iterator[str]:
-    """20 random characters each. Many at once: whoever asks the system lets other threads run, and waits for its turn."""
-    while True:
-        many = secrets.token_hex(1000)
-        yield from (many[at : at + 20] for at in range(0, len(many), 20))
 
 
 def _taker(run: Run, tools: apply.Tools) -> Callable[[Iterable[Sequence[Step]]], set[converge.Place]]:
@@ -312,6 +285,7 @@ def _taker(run: Run, tools: apply.Tools) -> Callable[[Iterable[Sequence[Step]]],
             if steps and not raised:
                 binding.raise_generation(run.state, run.kind.root)
                 raised.append(True)
+            _ask(run, tools.stores, steps)
             for word in apply.words(steps):
                 run.progress.step(word)
             yield steps
@@ -327,22 +301,47 @@ def _taker(run: Run, tools: apply.Tools) -> Callable[[Iterable[Sequence[Step]]],
     return take
 
 
+def _ask(run: Run, stores: Stores, steps: Sequence[Step]) -> None:
+    """Ask whether people are told, before the steps are carried out by threads that nobody can talk to."""
+    if run.options.ask is None or run.meetings.wish != "ask":
+        return
+    for _, notice in _foretold(run, stores, steps):
+        if isinstance(notice, Notice) and (told := run.options.ask(notice)) is not None:
+            run.meetings.answer(notice, told=told)
+
+
+def _foretold(run: Run, stores: Stores, steps: Sequence[Step]) -> Iterator[tuple[Step, Notice | BadItem | None]]:
+    """What steps would come to on the server; of mail nothing more is known."""
+    if run.kind.form is None:
+        return iter(())
+    from ews_bridge import foretell  # and all that only items need
+
+    # Of a folder that is not on the server yet, a store with nothing in it.
+    return foretell.foretold(steps, stores, lambda number: run.remote.open(Entry("", "", "", frozenset(), 0), number))
+
+
 def _bin(run: Run) -> set[converge.Place]:
     """Deleted Items: what we delete is there then, and belongs to this run, too."""
     ident = json.loads(run.state.get("special") or "{}").get("deleteditems")
     return {(Side.REMOTE, row.number) for row in run.state.folders() if row.remote and row.remote.id == ident}
 
 
-def _shower(run: Run) -> Callable[[Iterable[Sequence[Step]]], set[converge.Place]]:
+def _shower(run: Run, stores: Stores) -> Callable[[Iterable[Sequence[Step]]], set[converge.Place]]:
     """Prints steps instead of taking them: the first round is all there is."""
     shown: list[bool] = []
 
     def take(planned: Iterable[Sequence[Step]]) -> set[converge.Place]:
         for steps in planned:
-            if not shown:
-                run.report.count(said for step in steps if (said := apply.word(step)))
-                for line in apply.words(steps):
-                    run.progress.step(line)
+            if shown:
+                continue
+            foretold = list(_foretold(run, stores, steps))
+            failures = {step.row.number: apply.failure(step, bad) for step, bad in foretold if isinstance(bad, BadItem)}
+            possible = [step for step in steps if step.row.number not in failures]
+            run.report.failures += failures.values()
+            run.report.meeting_mail += [notice for _, notice in foretold if isinstance(notice, Notice)]
+            run.report.count(said for step in possible if (said := apply.word(step)))
+            for line in apply.words(possible):
+                run.progress.step(line)
         shown.append(True)
         return set()
 

@@ -14,12 +14,12 @@ from ews_bridge.config import Account
 from ews_bridge.exchange.session import Connection
 from ews_bridge.kinds import Kind
 from ews_bridge.limits import limits
-from ews_bridge.model import Failure
 from ews_bridge.model import Row
 from ews_bridge.model import Side
 from ews_bridge.names import directory
 from ews_bridge.outbox import Letter
 from ews_bridge.outbox import Outbox
+from ews_bridge.report import Failure
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What a run remembers, in one SQLite file per kind of an account: how each item *is* on each side, and the base of the merge.
 
-The home of sqlite3. Every method is one transaction, durable when it returns (synchronous=FULL), or part of one (`together`).
+The home of sqlite3. Every method is one transaction (or part of one: `together`), durable when it returns (synchronous=FULL).
 Nothing here decides: the planner reads rows that differ and the applier writes back what came of it. Tables: `tables.py`.
 
 One row of `item` is one `model.Row`. A side that lost the item keeps its last id with `here` = 0, so that a deletion and a
@@ -65,9 +65,8 @@ class State:
         try:
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             path.chmod(0o600)
-            connection.execute(
-                "PRAGMA journal_mode = WAL"
-            )  # where the file system cannot, SQLite stays with its rollback journal
+            # Where the file system cannot, SQLite stays with its rollback journal.
+            connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
@@ -350,6 +349,11 @@ class State:
                     (why, now, row.number),
                 )
         return news
+
+    def retry(self, reason: str) -> None:
+        """What failed for a reason that begins like this is tried again at once; the failure is still no news."""
+        with self._transaction() as db:
+            db.execute("UPDATE item SET failed_at = 0 WHERE substr(failure, 1, ?) = ?", (len(reason), reason))
 
     def failures(self) -> list[tuple[Row, str]]:
         """Items that are set aside, with the reason; not those that changed since."""

@@ -19,11 +19,11 @@ from ews_bridge.config import Account
 from ews_bridge.errors import Refused
 from ews_bridge.errors import UsageError
 from ews_bridge.exchange.session import Connection
-from ews_bridge.model import Failure
-from ews_bridge.model import Report
 from ews_bridge.model import Side
-from ews_bridge.onekind import Options as Options
-from ews_bridge.onekind import Progress as Progress
+from ews_bridge.report import Failure
+from ews_bridge.report import Report
+from ews_bridge.runs import Options as Options
+from ews_bridge.runs import Progress as Progress
 
 
 def sync(account: Account, *, options: Options, progress: Progress) -> Report:
@@ -86,7 +86,7 @@ def _add(whole: Report, part: Report, kind: str) -> None:
         whole.done[word] = whole.done.get(word, 0) + count
     whole.pending += part.pending
     whole.bytes += part.bytes
-    for name in ("failures", "refused", "conflicts", "reverted", "notes"):
+    for name in ("failures", "refused", "conflicts", "reverted", "notes", "meeting_mail"):
         getattr(whole, name).extend(getattr(part, name))
 
 

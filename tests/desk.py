@@ -32,11 +32,11 @@ from exchangelib.protocol import close_connections
 from ews_bridge import config
 from ews_bridge import sync as engine
 from ews_bridge.folders import included
-from ews_bridge.model import Report
 from ews_bridge.names import Layout
 from ews_bridge.names import directory
 from ews_bridge.names import path
 from ews_bridge.names import path_of
+from ews_bridge.report import Report
 from ews_bridge.sandbox.content import mime_of
 from ews_bridge.sandbox.store import Folder
 from ews_bridge.sandbox.store import Item

@@ -21,7 +21,7 @@ from exchangelib.protocol import close_connections
 
 from ews_bridge import config
 from ews_bridge import sync as engine
-from ews_bridge.model import Report
+from ews_bridge.report import Report
 from tests.desk import Silent
 from tests.exchange_relay import Relay
 from tests.exchange_relay import Reply

@@ -21,9 +21,9 @@ PACKAGE = ROOT / "ews_bridge"
 
 #: A module imports from the layers above its own. The package itself (`__version__`) is above all.
 LAYERS = (
-    ("errors", "model"),
+    ("errors", "model", "report"),
     ("addresses",),
-    ("aliases", "plan", "store", "names", "headers", "meaning", "labels", "tags", "disk"),
+    ("aliases", "plan", "store", "runs", "names", "headers", "meaning", "labels", "tags", "disk"),
     ("configfile", "tagconfig", "itemsconfig", "addressbook"),
     ("config", "sendargs", "envelope"),
     (
@@ -31,7 +31,7 @@ LAYERS = (
         *("vdir", "vdirtree", "trash", "lock", "marker", "outbox", "exchange"),
     ),
     ("batch", "binding", "folders", "signin", "tagsync"),
-    ("apply", "delivery", "limits"),
+    ("apply", "delivery", "limits", "foretell"),
     ("converge", "kinds"),
     ("onekind",),
     ("sync", "overview", "tagedit", "lookup"),

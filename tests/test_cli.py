@@ -24,8 +24,8 @@ from ews_bridge.cli import output
 from ews_bridge.cli import progress
 from ews_bridge.cli import sync
 from ews_bridge.errors import BadItem
-from ews_bridge.model import Failure
-from ews_bridge.model import Report
+from ews_bridge.report import Failure
+from ews_bridge.report import Report
 
 CONFIG = """\
 [accounts.{name}]

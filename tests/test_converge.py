@@ -19,9 +19,9 @@ from ews_bridge.batch import Stores
 from ews_bridge.errors import Refused
 from ews_bridge.model import Known
 from ews_bridge.model import Policy
-from ews_bridge.model import Report
 from ews_bridge.model import Scan
 from ews_bridge.model import Side
+from ews_bridge.report import Report
 from ews_bridge.state import State
 from ews_bridge.tables import SCHEMA
 from tests.memory import MemoryStore

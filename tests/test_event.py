@@ -776,7 +776,7 @@ MEETING = (
 def test_my_own_meeting_has_its_people_on_the_server(desk: Desk) -> None:
     there_and_back(desk, event(*MEETING))
     changes = desk.form.creation(event(*MEETING))[1]
-    assert changes.mailed == ("bob@example.test", "carol@example.test", "room@example.test")
+    assert changes.audience.people == ("bob@example.test", "carol@example.test", "room@example.test")
     element = desk.snapshot(desk.put(event(*MEETING, uid="2"))).element
     found = [one.text for one in element.iter(f"{T}EmailAddress") if one.getparent().getparent().tag == f"{T}Attendee"]  # type: ignore[union-attr]
     assert found == ["bob@example.test", "carol@example.test", "room@example.test"]
@@ -792,19 +792,19 @@ def test_the_meeting_of_somebody_else_that_came_as_a_file_is_no_meeting_of_mine(
     data = event(*(line.replace("alice@", "dora@") for line in MEETING))
     there_and_back(desk, data)
     changes = desk.form.creation(data)[1]
-    assert changes.mailed == ()
+    assert changes.audience.people == ()
     assert "Attendees>" not in changes.xml
 
 
 def test_an_edit_says_who_would_be_told_unless_it_is_nobodys_business(desk: Desk) -> None:
     ident = desk.put(event(*MEETING))
     text = desk.file(ident)
-    assert desk.form.changes(desk.snapshot(ident), text.replace(b"SUMMARY:Plan", b"SUMMARY:Plans")).mailed
-    assert not desk.form.changes(desk.snapshot(ident), text.replace(b"OPAQUE", b"TRANSPARENT")).mailed
+    assert desk.form.changes(desk.snapshot(ident), text.replace(b"SUMMARY:Plan", b"SUMMARY:Plans")).audience.people
+    assert not desk.form.changes(desk.snapshot(ident), text.replace(b"OPAQUE", b"TRANSPARENT")).audience.people
     without = b"\r\n".join(line for line in text.replace(b"\r\n ", b"").split(b"\r\n") if b"carol@" not in line)
     changes = desk.form.changes(desk.snapshot(ident), without)
     assert paths(changes.xml) == ["calendar:OptionalAttendees"]
-    assert "carol@example.test" in changes.mailed
+    assert "carol@example.test" in changes.audience.people
 
 
 DAILY = (
@@ -849,7 +849,7 @@ def test_an_answer_in_the_file_is_given_without_touching_a_field(desk: Desk) -> 
     mine = next(line for line in text.split("\r\n") if line.endswith("mailto:alice@example.test"))
     said = text.replace(mine, mine.replace("NEEDS-ACTION", "ACCEPTED"))
     changes = desk.form.changes(snapshot, said.encode())
-    assert (changes.answer, changes.xml, changes.mailed) == ("AcceptItem", "", ())
+    assert (changes.answer, changes.xml, changes.audience.people) == ("AcceptItem", "", ())
 
 
 def test_an_answer_for_one_occurrence_only_is_not_dropped_silently(desk: Desk) -> None:
@@ -897,7 +897,7 @@ def test_in_the_calendar_of_another_his_meetings_are_his(desk: Desk) -> None:
     assert paths(changes.xml) == ["item:Subject", "Leftover"]
     assert "ORGANIZER" not in changes.xml
     assert "bob@" not in changes.xml
-    assert changes.mailed == ()
+    assert changes.audience.people == ()
 
 
 def test_an_internal_address_is_not_shown_as_a_mail_address(desk: Desk) -> None:

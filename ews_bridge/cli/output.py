@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 
 from ews_bridge.errors import DiskError
-from ews_bridge.model import Failure
+from ews_bridge.report import Failure
 
 VERSION = 1
 

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
+import click
+
 from ews_bridge.cli import output
 
 SECONDS_BETWEEN = 0.1  # ten lines a second are smooth; more cost more than they tell
@@ -58,6 +60,14 @@ class Progress:
             with self._lock:
                 self._clear()
                 self._on_step(text)
+
+    def ask(self, question: str) -> bool | None:
+        """Yes, no, or later (None), as the user says on the terminal."""
+        with self._lock:
+            self._clear()
+            answers = click.Choice(["y", "n", "l"], case_sensitive=False)
+            said = click.prompt(f"{question} Yes, no, later", type=answers, default="l", err=True, prompt_suffix="? ")
+            return {"y": True, "n": False}.get(said.lower())
 
     def __enter__(self) -> Progress:
         return self

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -21,8 +25,10 @@ from ews_bridge.cli.options import shared_options
 from ews_bridge.cli.progress import Progress
 from ews_bridge.errors import EwsBridgeError
 from ews_bridge.errors import UsageError
-from ews_bridge.model import Report
+from ews_bridge.itemsconfig import MEETING_MAIL
 from ews_bridge.model import Side
+from ews_bridge.report import Notice
+from ews_bridge.report import Report
 
 if TYPE_CHECKING:
     from ews_bridge import sync as engine
@@ -50,6 +56,9 @@ _WORDS = {
     "renamed folder": "folders renamed",
     "removed folder": "folders removed",
 }
+
+#: So many notices about meetings are printed, or the rest of the report would not be seen.
+_NOTICES = 20
 
 
 @dataclass
@@ -79,6 +88,7 @@ class Outcome:
 @click.option("--pull-only", is_flag=True, help="Change nothing on the server; what changed on disk waits.")
 @click.option("--push-only", is_flag=True, help="Change nothing on disk; what changed on the server waits.")
 @click.option("--only", multiple=True, type=click.Choice(config.KINDS), help="Only what is of this kind; may be repeated.")
+@click.option("--meeting-mail", type=click.Choice(MEETING_MAIL), help="Whether people are told of meetings, in this run.")
 @click.option("--allow-deletes", is_flag=True, help="Delete even what looks like a mass deletion.")
 @click.option("--refill", is_flag=True, help="Fetch again what is missing on disk, instead of taking it for deleted.")
 @click.option(
@@ -93,6 +103,7 @@ def command(
     pull_only: bool,
     push_only: bool,
     only: tuple[str, ...],
+    meeting_mail: str | None,
     allow_deletes: bool,
     refill: bool,
     wait: float,
@@ -116,6 +127,7 @@ def command(
         wait=wait,
         folders=folders,
         only=only,
+        meeting_mail=meeting_mail or "",
         writes=frozenset((Side.LOCAL,) if pull_only else (Side.REMOTE,) if push_only else Side),
     )
     outcomes = [_one(account, given, options) for account in accounts]
@@ -139,12 +151,21 @@ def _one(account: config.Account, given: Given, options: engine.Options) -> Outc
         with Progress(
             account.name, shown=not given.quiet, on_step=show if options.dry_run or given.verbose else None
         ) as progress:
-            outcome.report = engine.sync(account, options=options, progress=progress)
+            asking = replace(options, ask=partial(_ask, progress, account.name)) if _can_ask(given, options) else options
+            outcome.report = engine.sync(account, options=asking, progress=progress)
         outcome.seconds = time.monotonic() - began
         return _tell(outcome, outcome.report, given, dry_run=options.dry_run)
 
     outcome.code = guarded(action, account=account.name, failed=lambda error: setattr(outcome, "error", error))
     return outcome
+
+
+def _can_ask(given: Given, options: engine.Options) -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty() and not (given.quiet or options.dry_run)
+
+
+def _ask(progress: Progress, account: str, notice: Notice) -> bool | None:
+    return progress.ask(output.printable(f"{account}: mail {_people(notice)}: {notice}?"))
 
 
 def _tell(outcome: Outcome, report: Report, given: Given, *, dry_run: bool) -> int:
@@ -154,11 +175,27 @@ def _tell(outcome: Outcome, report: Report, given: Given, *, dry_run: bool) -> i
         output.complain(note, account=outcome.account)
     for reverted in dict.fromkeys(report.reverted):
         output.complain(f"undone, as the folder is read-only: {reverted}", account=outcome.account)
+    for line in _mailed(report.meeting_mail, dry_run=dry_run):
+        given.say(f"{outcome.account}: {line}")
     for number, conflict in enumerate(report.conflicts, 1):
         hint = "ews-bridge status shows where the local versions are" if number == len(report.conflicts) else ""
         output.complain(conflict, hint=hint, account=outcome.account)
     given.say(summary(outcome.account, report, outcome.seconds, dry_run=dry_run))
     return 1 if report.refused or report.failures or report.conflicts else 0
+
+
+def _mailed(notices: Sequence[Notice], *, dry_run: bool) -> Iterator[str]:
+    """Who was told of meetings, and who would have been."""
+    words = {True: "would mail", False: "would not mail", None: "would ask whether to mail"}
+    for notice in notices[:_NOTICES]:
+        told = words[notice.told] if dry_run else "mailed" if notice.told else "did not mail"
+        yield f"{told} {_people(notice)}: {notice}"
+    if len(notices) > _NOTICES:
+        yield f"and of {len(notices) - _NOTICES:,} meetings more; --json names them"
+
+
+def _people(notice: Notice) -> str:
+    return ", ".join(notice.people)
 
 
 def summary(account: str, report: Report, seconds: float, *, dry_run: bool) -> str:

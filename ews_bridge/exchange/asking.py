@@ -24,6 +24,9 @@ TAGS = f'<t:ExtendedFieldURI PropertySetId="{AKONADI_SET}" PropertyName="Tags" P
 TAG_LIST = f'<t:ExtendedFieldURI PropertySetId="{AKONADI_SET}" PropertyName="GlobalTags" PropertyType="StringArray"/>'
 TAG_LIST_VERSION = f'<t:ExtendedFieldURI PropertySetId="{AKONADI_SET}" PropertyName="GlobalTagsVersion" PropertyType="Integer"/>'
 
+#: Nobody is mailed about a meeting: the value of the Send… attributes of CreateItem, UpdateItem and DeleteItem (MS-OXWSMTGS).
+SILENT = "SendToNone"
+
 
 def tag(number: int, kind: str) -> str:
     """A property by its tag, spelt as Akonadi and Exchange do: lower case, no padding."""
@@ -157,21 +160,21 @@ def find_by_tokens(folder: str, tokens: Sequence[str], fields: str) -> bytes:
 def create_items(folder: str, items: Iterable[bytes]) -> bytes:
     """Nobody is mailed: no invitations to a meeting."""
     head = (
-        '<m:CreateItem MessageDisposition="SaveOnly" SendMeetingInvitations="SendToNone">'
+        f'<m:CreateItem MessageDisposition="SaveOnly" SendMeetingInvitations="{SILENT}">'
         f"<m:SavedItemFolderId>{folder_id(folder)}</m:SavedItemFolderId><m:Items>"
     )
     return b"".join((head.encode(), *items, b"</m:Items></m:CreateItem>"))
 
 
-def update_items(changes: Iterable[str], *, overwrite: bool) -> bytes:
+def update_items(changes: Iterable[str], *, overwrite: bool, tell: str = SILENT) -> bytes:
     """`overwrite`: whatever the change key; else a change key that is no longer current makes the item's change fail.
 
-    Nobody is mailed: no read receipts, no meeting updates.
+    `tell`: the people of a meeting, see `meetingmail.Telling`. Nobody else is mailed: no read receipts.
     """
     resolution = "AlwaysOverwrite" if overwrite else "NeverOverwrite"
     return (
         f'<m:UpdateItem ConflictResolution="{resolution}" MessageDisposition="SaveOnly"'
-        f' SendMeetingInvitationsOrCancellations="SendToNone" SuppressReadReceipts="true">'
+        f' SendMeetingInvitationsOrCancellations="{tell}" SuppressReadReceipts="true">'
         f"<m:ItemChanges>{''.join(changes)}</m:ItemChanges></m:UpdateItem>"
     ).encode()
 
@@ -217,14 +220,14 @@ def delete_items(ids: Sequence[str], how: str) -> bytes:
     return delete_named(item_ids((i, "") for i in ids), how)
 
 
-def delete_named(items: str, how: str) -> bytes:
-    """`items`: the elements that name them, occurrences of series too.
+def delete_named(items: str, how: str, *, tell: str = SILENT) -> bytes:
+    """`items`: the elements that name them, occurrences of series too. `tell`: as for `update_items`.
 
-    The two attributes about meetings and tasks are demanded for such items and ignored for others. Nobody is mailed: what is
-    deleted unread, and wants a receipt, would tell its sender so.
+    The two attributes about meetings and tasks are demanded for such items and ignored for others. Nobody else is mailed: what
+    is deleted unread, and wants a receipt, would tell its sender so.
     """
     return (
-        f'<m:DeleteItem DeleteType="{how}" SendMeetingCancellations="SendToNone" AffectedTaskOccurrences="AllOccurrences"'
+        f'<m:DeleteItem DeleteType="{how}" SendMeetingCancellations="{tell}" AffectedTaskOccurrences="AllOccurrences"'
         f' SuppressReadReceipts="true">'
         f"<m:ItemIds>{items}</m:ItemIds></m:DeleteItem>"
     ).encode()

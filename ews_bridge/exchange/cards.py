@@ -23,6 +23,7 @@ class Cards:
 
     folder_class = "IPF.Contact"
     suffix = ".vcf"
+    of_meetings = False
 
     def fields(self) -> str:
         return form.UID_FIELDS + contact.asked() + distlist.asked()
@@ -53,6 +54,9 @@ class Cards:
             there, here = ("a distribution list", "a contact") if kind == _LIST else ("a contact", "a group")
             raise BadItem(f"it is {there} on the server and {here} in the file", hint="Make a new file for it.")
         return distlist.changes(snapshot, lines, others) if kind == _LIST else contact.changes(snapshot, lines)
+
+    def cancelled(self, snapshot: form.Snapshot) -> form.Audience:
+        return form.Audience()
 
 
 def _kind(element: etree._Element) -> str:

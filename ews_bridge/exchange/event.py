@@ -27,6 +27,7 @@ from ews_bridge import headers
 from ews_bridge.errors import BadItem
 from ews_bridge.exchange import attendees
 from ews_bridge.exchange import contentline
+from ews_bridge.exchange import eventaudience
 from ews_bridge.exchange import eventfile
 from ews_bridge.exchange import eventitem
 from ews_bridge.exchange import eventlines
@@ -38,6 +39,7 @@ from ews_bridge.exchange import soap
 from ews_bridge.exchange import zones
 from ews_bridge.exchange.eventpeople import Owner
 from ews_bridge.exchange.form import Attachment
+from ews_bridge.exchange.form import Audience
 from ews_bridge.exchange.form import Changes
 from ews_bridge.exchange.form import Companions
 from ews_bridge.exchange.form import Occurrence
@@ -62,6 +64,7 @@ class Events:
     owner: Owner = field(default_factory=Owner)
     folder_class: str = "IPF.Appointment"
     suffix: str = ".ics"
+    of_meetings: bool = True
 
     def fields(self) -> str:
         return eventitem.FIELDS
@@ -106,7 +109,7 @@ class Events:
             xml,
             self._anew(first, series),
             attach=tuple(map(_attachment, first.files)),
-            mailed=self._mailed(first, first, None),
+            audience=eventaudience.of_start(first, self.owner, ends=_ended(series)),
         )
 
     def changes(self, snapshot: Snapshot, data: bytes, others: Mapping[str, etree._Element] = form.NOTHING) -> Changes:
@@ -162,22 +165,22 @@ class Events:
         before = eventxml.fields(was, old_kept, self.owner, element)
         after = eventxml.fields(now, new_kept, self.owner, element)
         again = bool(now.rule) and _times(was) != _times(now)
-        xml = eventxml.updates(before, after, always=frozenset((eventxml.RECURRENCE,)) if again else frozenset())
+        attach, detach = self._attachments(snapshot, was, now)
+        # Of an attachment nobody is told, but of a field that is written after it.
+        anyhow = {eventxml.RECURRENCE} if again else {eventxml.SUBJECT} if attach or detach else set()
+        xml = eventxml.updates(before, after, always=frozenset(anyhow))
         occurrences: tuple[Occurrence, ...] = ()
         if again:
             occurrences = self._anew(now, new)
         elif now.rule:
             occurrences = self._edited(snapshot, old, was, new, now)
-        attach, detach = self._attachments(snapshot, was, now)
-        visible = eventxml.seen_by_others(before, after) or bool(occurrences)
-        return Changes(
-            xml,
-            occurrences,
-            attach,
-            detach,
-            self._mailed(was, now, element) if visible else (),
-            self._answer(was, now, element),
-        )
+        files, ends = bool(attach or detach), max(map(_ended, (old, new)), key=_last)
+        audience = eventaudience.of_edit((was, before), (now, after), self.owner, element, files=files, ends=ends)
+        return Changes(xml, occurrences, attach, detach, audience, self._answer(was, now, element))
+
+    def cancelled(self, snapshot: Snapshot) -> Audience:
+        series = self._series(snapshot)
+        return eventaudience.of_end(series.first(), self.owner, snapshot.element, ends=_ended(series))
 
     def _anew(self, master: Event, series: Series) -> tuple[Occurrence, ...]:
         """All changed and deleted occurrences of a series that has none yet."""
@@ -185,12 +188,14 @@ class Events:
             return ()
         eventorder.check(master, series)
         kept = eventxml.kept(master, self.owner)
-        found = [(0, Occurrence(_index(master, day), "")) for day in series.deleted]
+        found = [(0, self._dropped(master, master.on(day), "", None)) for day in series.deleted]
         for key, one in series.changed.items():
             plain = master.on(key.date())
-            updates = self._updates(plain, one, ("", eventxml.kept_of_occurrence(one, kept, self.owner)), None)
+            texts = ("", eventxml.kept_of_occurrence(one, kept, self.owner))
+            updates, audience = self._updates(plain, one, texts, None)
             if updates:
-                found.append((eventorder.moves(plain, one), Occurrence(_index(master, key.date()), updates)))
+                edit = Occurrence(_index(master, key.date()), updates, audience=audience)
+                found.append((eventorder.moves(plain, one), edit))
         return eventorder.in_order(found)
 
     def _edited(self, snapshot: Snapshot, old: Series, was: Event, new: Series, now: Event) -> tuple[Occurrence, ...]:
@@ -199,8 +204,11 @@ class Events:
             raise BadItem(f"Exchange cannot bring back a deleted occurrence (of {min(gone)})", hint="make it an event of its own")
         eventorder.check(now, new)
         items = self._items(snapshot)
-        found = [(0, Occurrence(_index(now, day), "", items.get(day, ("", None))[0])) for day in new.deleted - old.deleted]
         there = {key.date(): one for key, one in old.changed.items()}
+        found = []
+        for day in new.deleted - old.deleted:
+            ident, item = items.get(day, ("", snapshot.element))
+            found.append((0, self._dropped(now, there.get(day) or now.on(day), ident, item)))
         wanted = {key.date(): one for key, one in new.changed.items()}
         then, later = (eventxml.kept(one, self.owner, snapshot.element) for one in (was, now))
         for day in sorted((set(there) | set(wanted)) - new.deleted):
@@ -216,10 +224,15 @@ class Events:
             first = eventxml.kept_of_occurrence(before, then if day in there else later, self.owner, context)
             second = eventxml.kept_of_occurrence(after, later, self.owner, context)
             given_up = (was.on(day), series) if day in there else None
-            updates = self._updates(before, after, (first, second), context, given_up)
+            updates, audience = self._updates(before, after, (first, second), context, given_up)
             if updates:
-                found.append((eventorder.moves(before, after), Occurrence(_index(now, day), updates, ident)))
+                found.append((eventorder.moves(before, after), Occurrence(_index(now, day), updates, ident, audience)))
         return eventorder.in_order(found)
+
+    def _dropped(self, master: Event, one: Event, ident: str, element: etree._Element | None) -> Occurrence:
+        """The deletion of an occurrence, of the item `ident` where it has one."""
+        index = _index(master, (one.original or one.start).date())
+        return Occurrence(index, "", ident, eventaudience.of_end(one, self.owner, element))
 
     def _updates(
         self,
@@ -228,9 +241,11 @@ class Events:
         kept: tuple[str, str],
         element: etree._Element | None,
         series: tuple[Event, Event] | None = None,
-    ) -> str:
-        """The updates of one occurrence. `series`: how its series has it before and after an edit of its own: what the series
-        gives up and the occurrence keeps is written, too.
+    ) -> tuple[str, Audience]:
+        """The updates of one occurrence, and whom they concern.
+
+        `series`: how its series has it before and after an edit of its own: what the series gives up and the occurrence keeps is
+        written, too.
         """
         if {file.name for file in after.files} - {file.name for file in before.files}:
             raise BadItem("Exchange cannot attach a file to one occurrence only")
@@ -240,7 +255,8 @@ class Events:
         if series:
             first, second = (dict(eventxml.fields(one, "", self.owner, element)) for one in series)
             always = frozenset(path for path, xml in new if first[path] != second[path] != xml) - {form.LEFTOVER}
-        return eventxml.updates(old, new, always=always)
+        audience = eventaudience.of_edit((before, old), (after, new), self.owner, element)
+        return eventxml.updates(old, new, always=always), audience
 
     def _of_single_ones(self, snapshot: Snapshot, old: Series, new: Series) -> Changes:
         """The changes of single occurrences, each of which is an item."""
@@ -249,10 +265,11 @@ class Events:
         items = self._alone(snapshot)
         found = []
         main = said = ""
+        concerned = Audience()
         for key, was in old.changed.items():
             ident, element = items[key]
             if key not in new.changed:
-                found.append(Occurrence(0, "", ident))
+                found.append(Occurrence(0, "", ident, eventaudience.of_end(was, self.owner, element)))
                 continue
             now = eventxml.settled(was, new.changed[key])
             self._check_people(was, now, element)
@@ -260,13 +277,14 @@ class Events:
             after = eventxml.fields(now, eventxml.kept(now, self.owner, element), self.owner, element)
             updates = eventxml.updates(before, after)
             answer = self._answer(was, now, element)
+            audience = eventaudience.of_edit((was, before), (now, after), self.owner, element)
             if element is snapshot.element:
-                main, said = updates, answer
+                main, said, concerned = updates, answer, audience
             elif answer:
                 raise BadItem(f"the answer for one occurrence (of {key:%Y-%m-%d}) cannot be given in the file", hint=_INVITE)
             elif updates:
-                found.append(Occurrence(0, updates, ident))
-        return Changes(main, tuple(found), answer=said)
+                found.append(Occurrence(0, updates, ident, audience))
+        return Changes(main, tuple(found), audience=concerned, answer=said)
 
     def _items(self, snapshot: Snapshot) -> dict[date, tuple[str, etree._Element]]:
         """(id, item) of the changed occurrences, by the day on which they were to begin."""
@@ -321,16 +339,6 @@ class Events:
         after = {one.partstat for one in now.attendees if self.owner.is_me(one)} - before
         return next((attendees.ANSWERS[one] for one in sorted(after) if one in attendees.ANSWERS), "")
 
-    def _mailed(self, was: Event, now: Event, element: etree._Element | None) -> tuple[str, ...]:
-        """Who would be told, were meeting mail allowed: those whom the owner invites, before or after."""
-        people = [
-            one
-            for event in (was, now)
-            if not eventpeople.is_foreign(event, self.owner, element) and self.owner.organizes(event)
-            for one in eventpeople.invited(event, self.owner)
-        ]
-        return tuple(sorted({one.address for one in people}))
-
 
 def _index(master: Event, day: date) -> int:
     return master.rule.index(master.start.date(), day) if master.rule else 0
@@ -364,6 +372,11 @@ def _recurrence_id(event: Event) -> str:
     """Which occurrence of a series that is not there a single event is: the server has no field for it that can be written."""
     original = event.original or event.start
     return f"RECURRENCE-ID:{original:%Y%m%d}" if event.all_day else f"RECURRENCE-ID:{original:%Y%m%dT%H%M%S}"
+
+
+def _last(ended: int) -> tuple[bool, int]:
+    """In this order what ends later comes later; 0, which never ends, is the last."""
+    return not ended, ended
 
 
 def _ended(series: Series) -> int:

@@ -75,7 +75,7 @@ _FIELDS = (
     ("calendar", "UID RecurrenceId Start End OriginalStart IsAllDayEvent LegacyFreeBusyStatus Location IsMeeting IsCancelled"),
     ("calendar", "IsResponseRequested CalendarItemType MyResponseType Organizer RequiredAttendees OptionalAttendees Resources"),
     ("calendar", "AppointmentSequenceNumber AppointmentState Recurrence ModifiedOccurrences DeletedOccurrences"),
-    ("calendar", "StartTimeZone EndTimeZone"),
+    ("calendar", "StartTimeZone EndTimeZone MeetingRequestWasSent"),
 )
 FIELDS = (
     "".join(asking.field(f"{prefix}:{name}") for prefix, names in _FIELDS for name in names.split())

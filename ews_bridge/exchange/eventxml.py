@@ -36,13 +36,10 @@ ELEMENT = "CalendarItem"
 START_ZONE, END_ZONE = asking.field("calendar:StartTimeZone"), asking.field("calendar:EndTimeZone")
 START, END = asking.field("calendar:Start"), asking.field("calendar:End")
 ALL_DAY = asking.field("calendar:IsAllDayEvent")
+SUBJECT = asking.field("item:Subject")
 RECURRENCE = asking.field("calendar:Recurrence")
 REMINDER = asking.field("item:ReminderIsSet")
 MINUTES = asking.field("item:ReminderMinutesBeforeStart")
-#: Nobody else sees these: their change is no reason to tell the others of a meeting.
-_PERSONAL = frozenset(
-    (REMINDER, MINUTES, form.LEFTOVER, asking.field("item:Categories"), asking.field("calendar:LegacyFreeBusyStatus"))
-)
 _TIMES = (START_ZONE, END_ZONE, START, END, ALL_DAY)
 #: Exchange refuses longer ones (ErrorCalendarDurationIsTooLong); MS-OXWSMTGS.
 _LONGEST = timedelta(days=5 * 365)
@@ -105,12 +102,6 @@ def updates(old: list[Field], new: list[Field], *, always: frozenset[str] = froz
         for path in order
         if path in changed
     )
-
-
-def seen_by_others(old: list[Field], new: list[Field]) -> bool:
-    """Whether the change is one that those who are invited would be told of."""
-    before = dict(old)
-    return any(before.get(path, "") != xml for path, xml in new if path not in _PERSONAL)
 
 
 def check(event: Event) -> None:

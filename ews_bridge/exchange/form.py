@@ -78,6 +78,19 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
+class Audience:
+    """Who takes part in a meeting of the owner's and would want to know of a change: their addresses. None: nobody.
+
+    `changed`: it is about nothing but who takes part, and these are the ones invited or no longer invited. `ends`: when the last
+    of what the change is about is over, in seconds since the epoch; 0: never.
+    """
+
+    people: tuple[str, ...] = ()
+    changed: bool = False
+    ends: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Occurrence:
     """One occurrence of a series to change: its place in the series, from 1, and the field updates; "" deletes it.
 
@@ -88,13 +101,14 @@ class Occurrence:
     index: int
     updates: str
     id: str = ""
+    audience: Audience = Audience()
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
     """What must be written. `xml`: of a new item the content of its element, in the order of the schema; of one that is there
     the field updates (SetItemField, DeleteItemField), of what differs only and "" when nothing does. `occurrences`,
-    `attach` and `detach` (attachment ids) follow it. `mailed`: who would be told of it, were meeting mail allowed.
+    `attach` and `detach` (attachment ids) belong to it. `audience`: who would want to know of them, the occurrences apart.
     `answer`: what the file's owner now says to the invitation of somebody else ("AcceptItem", "TentativelyAcceptItem",
     "DeclineItem"), to be given on the item itself and without a mail.
     """
@@ -103,7 +117,7 @@ class Changes:
     occurrences: tuple[Occurrence, ...] = ()
     attach: tuple[Attachment, ...] = ()
     detach: tuple[str, ...] = ()
-    mailed: tuple[str, ...] = ()
+    audience: Audience = Audience()
     answer: str = ""
 
     def __bool__(self) -> bool:
@@ -120,6 +134,10 @@ class Form(Protocol):
     @property
     def suffix(self) -> str:
         """The ending of its files (".ics")."""
+
+    @property
+    def of_meetings(self) -> bool:
+        """Whether its items may be meetings, with people who want to know of changes."""
 
     def fields(self) -> str:
         """What GetItem is to be asked for, as AdditionalProperties."""
@@ -141,3 +159,6 @@ class Form(Protocol):
 
     def changes(self, snapshot: Snapshot, data: bytes, others: Mapping[str, etree._Element] = NOTHING) -> Changes:
         """What takes the item to what the file says. Fields that the file says nothing new about are not touched."""
+
+    def cancelled(self, snapshot: Snapshot) -> Audience:
+        """Who would want to know when the item is deleted; for forms that are `of_meetings`."""

@@ -1,7 +1,8 @@
 """New events, contacts and tasks in an Exchange folder (`items.ItemFolder`), and finding by token those that we made before.
 
-What takes several requests (changed occurrences, attachments) is marked until the last of them is answered. Cut off before, it is
-removed by the next run and made anew: it is nobody's but ours.
+What takes several requests (changed occurrences, attachments, and a meeting whose people are told of it once all of it is there)
+is marked until the last of them is answered. Cut off before, it is removed by the next run and made anew: it is nobody's but
+ours. The request that takes the mark away is the one that invites, so nobody is invited twice.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from ews_bridge.exchange.creating import Results
 from ews_bridge.exchange.creating import name_of
 from ews_bridge.exchange.form import Changes
 from ews_bridge.exchange.itemwriting import Folder
+from ews_bridge.exchange.meetingmail import Telling
 from ews_bridge.model import Entry
 from ews_bridge.model import New
 from ews_bridge.store import Failed
@@ -59,19 +61,20 @@ def _remove(folder: Folder, ident: str) -> None:
 def create(folder: Folder, items: Iterable[tuple[Entry, New]]) -> Results:
     """As in `Store.create`. What refers to others that are still on their way up (a list of contacts) is `Stale`: it waits."""
     unfit: list[tuple[Entry, Failed]] = []
-    going: dict[str, Changes] = {}
+    going: dict[str, tuple[Changes, Telling]] = {}
 
     def drafts() -> Iterator[creating.Draft]:
         for source, new in items:
             try:
                 data = b"".join(new.content.pieces())
                 name, changes = folder.form.creation(data, itemwriting.others(folder, data))
+                telling = folder.meetings.telling(folder.form.read(data), "invitation", changes.audience)
             except (Stale, BadItem) as error:
                 unfit.append((source, error))
                 continue
             marks = asking.extended(asking.TOKEN, new.token)
-            marks += asking.extended(asking.UNFINISHED, "1") if _follows(changes) else ""
-            going[source.id] = changes
+            marks += asking.extended(asking.UNFINISHED, "1") if _follows(changes, telling) else ""
+            going[source.id] = changes, telling
             xml = f"<t:{name}>{_with(changes.xml, marks)}</t:{name}>".encode()
             yield creating.Draft(source, new.token, xml, len(xml))
 
@@ -80,12 +83,13 @@ def create(folder: Folder, items: Iterable[tuple[Entry, New]]) -> Results:
         if not isinstance(result, tuple):
             yield one.source, result
             continue
-        changes = going.pop(one.source.id)
-        failed = _finish(folder, result[0], changes) if _follows(changes) else None
+        changes, telling = going.pop(one.source.id)
+        failed = _finish(folder, result[0], changes, telling) if _follows(changes, telling) else None
         if failed is not None:
             _remove(folder, result[0])
             yield one.source, BadItem(f"{name_of(one.source)} cannot be uploaded: {failed}")
             continue
+        folder.meetings.note(telling)
         made[result[0]] = one.source
         if len(made) >= snapshots.LOOK_ITEMS:
             yield from itemwriting.after(folder, made)
@@ -105,14 +109,17 @@ def _with(content: str, properties: str) -> str:
     return re.sub(r"<here[^>]*/>", lambda _: properties, inner, count=1)
 
 
-def _follows(changes: Changes) -> bool:
-    return bool(changes.occurrences or changes.attach or changes.detach or changes.answer)
+def _follows(changes: Changes, telling: Telling) -> bool:
+    more = changes.occurrences or changes.attach or changes.detach or changes.answer
+    return bool(more) or telling.how(changes.audience) != asking.SILENT
 
 
-def _finish(folder: Folder, ident: str, changes: Changes) -> str | None:
+def _finish(folder: Folder, ident: str, changes: Changes, telling: Telling) -> str | None:
     """The rest of a creation; why it did not work."""
-    failed = itemwriting.follow(folder, ident, changes)
-    if failed is not None:
+    for step in itemwriting.attachments(ident, changes):
+        if failed := itemwriting.told(folder, step):
+            return failed
+    if failed := itemwriting.follow(folder, ident, changes):
         return failed
     done = asking.item_change((ident, ""), asking.delete_field(asking.UNFINISHED))
-    return itemwriting.told(folder, asking.update_items([done], overwrite=True))
+    return itemwriting.told(folder, asking.update_items([done], overwrite=True, tell=telling.how(changes.audience)))

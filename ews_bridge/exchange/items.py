@@ -1,12 +1,12 @@
-"""`store.Store` over one Exchange folder of events, contacts or tasks: what its `Form` can convert. Writes: `itemcreating.py` and
-`itemwriting.py`.
+"""`store.Store` over one Exchange folder of events, contacts or tasks: what its `Form` can convert. Writes: `itemcreating.py`,
+`itemwriting.py` and `itemremoving.py`.
 
 An entry's id is the item's EWS id, its revision the digest of what its file says: a change key that rose for nothing is no edit.
 `hints.place` is the change key that the revision belongs to, so an item that is listed with the key that is known, after a
 write of ours or in a listing from the start, is not fetched again. What is fetched to be digested is kept, within bounds, for
 the download that follows.
 
-Must never: mail anybody; take an item that cannot be converted for one that is gone.
+Must never: mail anybody without `meetingmail.py`; take an item that cannot be converted for one that is gone.
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ from ews_bridge.exchange import bulk
 from ews_bridge.exchange import creating
 from ews_bridge.exchange import faults
 from ews_bridge.exchange import itemcreating
+from ews_bridge.exchange import itemremoving
 from ews_bridge.exchange import itemwriting
 from ews_bridge.exchange import snapshots
 from ews_bridge.exchange import soap
 from ews_bridge.exchange.form import Form
+from ews_bridge.exchange.meetingmail import MeetingMail
 from ews_bridge.exchange.session import Connection
 from ews_bridge.exchange.tagging import Tagging
 from ews_bridge.model import Content
@@ -82,6 +84,8 @@ class ItemFolder:
 
     `tagging`: the mailbox's tags, where Akonadi's are kept alike with the categories. These are content, too: so a tag comes down
     and goes up as a category of the file, and only the server has places for tags.
+
+    `meetings`: whether the people of meetings are told; by default nobody is.
     """
 
     def __init__(
@@ -95,6 +99,7 @@ class ItemFolder:
         kept: Kept,
         ids: Ids,
         tagging: Tagging | None = None,
+        meetings: MeetingMail | None = None,
     ) -> None:
         self.connection = connection
         self.id = ident
@@ -102,6 +107,7 @@ class ItemFolder:
         self.trash = trash
         self.ids = ids
         self.tagging = tagging
+        self.meetings = meetings or MeetingMail()
         self._collection = collection
         self._kept = kept
 
@@ -237,15 +243,15 @@ class ItemFolder:
     def move(self, entries: Sequence[Entry], into: Store) -> Iterator[tuple[Entry, Entry | Failed]]:
         if not isinstance(into, ItemFolder):
             raise TypeError("items move between folders of one server only")
-        return itemwriting.move(self, entries, into)
+        return itemremoving.move(self, entries, into)
 
     def copy(self, entries: Sequence[Entry], into: Store) -> Iterator[tuple[Entry, Entry | Failed]]:
         if not isinstance(into, ItemFolder):
             raise TypeError("items are copied between folders of one server only")
-        return itemwriting.copy(self, entries, into)
+        return itemremoving.copy(self, entries, into)
 
     def delete(self, entries: Sequence[Entry]) -> Iterator[tuple[Entry, Entry | Failed]]:
-        return itemwriting.delete(self, entries)
+        return itemremoving.delete(self, entries)
 
 
 def _changes(page: bulk.Page) -> tuple[dict[str, str], dict[str, None]]:

@@ -1,17 +1,19 @@
-"""The writes of an Exchange folder of events, contacts or tasks (`items.ItemFolder`). Nobody is ever mailed by what is done here.
+"""Changes to items in an Exchange folder of events, contacts or tasks (`items.ItemFolder`).
 
 An update compares what the item says now with what it is expected to say, writes only what differs, under the item's change
-key, and then looks what the server made of it: that is the new revision. What one request cannot say (changed occurrences,
-attachments) follows in requests of its own; an update that is cut off between them shows as an edit on both sides, and the file
-is kept aside.
+key, and then looks what the server made of it: that is the new revision. What one request cannot say has requests of its own:
+attachments before the item, so that those who are told of it get them, changed occurrences after it. An update that is cut off
+between them shows as an edit on both sides, and the file is kept aside.
 
-A deletion is a move to Deleted Items; the content is compared before and after, as a move honours no change key.
+Whether the people of a meeting are mailed is decided by `meetingmail.py`, and in one request with the change that they are told
+of: either both happen or none.
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,18 +26,20 @@ from lxml import etree
 from ews_bridge.errors import BadItem
 from ews_bridge.errors import Stale
 from ews_bridge.exchange import asking
-from ews_bridge.exchange import bulk
 from ews_bridge.exchange import creating
 from ews_bridge.exchange import snapshots
-from ews_bridge.exchange import soap
 from ews_bridge.exchange import tagwriting
 from ews_bridge.exchange import writing
 from ews_bridge.exchange.creating import Results
 from ews_bridge.exchange.creating import name_of
 from ews_bridge.exchange.form import Attachment
+from ews_bridge.exchange.form import Audience
 from ews_bridge.exchange.form import Changes
 from ews_bridge.exchange.form import Form
 from ews_bridge.exchange.form import Occurrence
+from ews_bridge.exchange.meetingmail import SILENT
+from ews_bridge.exchange.meetingmail import MeetingMail
+from ews_bridge.exchange.meetingmail import Telling
 from ews_bridge.exchange.tagging import Tagging
 from ews_bridge.model import Content
 from ews_bridge.model import Entry
@@ -60,6 +64,9 @@ class Folder(creating.Place, Protocol):
 
     @property
     def tagging(self) -> Tagging | None: ...
+
+    @property
+    def meetings(self) -> MeetingMail: ...
 
     def ids(self, uids: Iterable[str], /) -> Mapping[str, str]: ...
 
@@ -104,12 +111,16 @@ def others(folder: Folder, data: bytes) -> dict[str, etree._Element]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Update:
+class Edit:
     """One item to be changed: as it is now, and what must be written."""
 
     entry: Entry
     seen: snapshots.Seen
     changes: Changes
+
+    @property
+    def concerned(self) -> tuple[Audience, ...]:
+        return self.changes.audience, *(one.audience for one in self.changes.occurrences)
 
 
 def update(folder: Folder, items: Iterable[tuple[Entry, Content]]) -> Results:
@@ -126,8 +137,8 @@ def update(folder: Folder, items: Iterable[tuple[Entry, Content]]) -> Results:
         yield from _update(folder, some)
 
 
-def _update(folder: Folder, some: Mapping[str, tuple[Entry, bytes]]) -> Results:
-    planned: list[_Update] = []
+def edits(folder: Folder, some: Mapping[str, tuple[Entry, bytes]]) -> Iterator[tuple[Entry, Edit | Failed]]:
+    """What is to be written, by id: the entry and the file."""
     for ident, looked in snapshots.look(folder, list(some)):
         each, data = some[ident]
         if isinstance(looked, Stale) or (isinstance(looked, snapshots.Seen) and looked.said.revision != each.revision):
@@ -136,24 +147,42 @@ def _update(folder: Folder, some: Mapping[str, tuple[Entry, bytes]]) -> Results:
             yield each, looked.error
         else:
             try:
-                planned.append(_Update(each, looked, folder.form.changes(looked.snapshot, data, others(folder, data))))
+                yield each, Edit(each, looked, folder.form.changes(looked.snapshot, data, others(folder, data)))
             except (Stale, BadItem) as error:
                 yield each, error
-    written = [one for one in planned if not one.changes.xml]
 
-    def operation(batch: Sequence[_Update]) -> bytes:
-        changes = (asking.item_change(one.seen.ref, one.changes.xml) for one in batch)
-        return asking.update_items(changes, overwrite=False)
 
-    first = [one for one in planned if one.changes.xml]
-    for one, answer in writing.write(folder.connection, first, operation, repeat=False):
-        if answer.ok:
-            written.append(one)
+def _update(folder: Folder, some: Mapping[str, tuple[Entry, bytes]]) -> Results:
+    ready: dict[str, list[tuple[Edit, Telling, tuple[str, str]]]] = {}  # by what the request says of mail
+    for each, result in edits(folder, some):
+        try:
+            if not isinstance(result, Edit):
+                raise result
+            telling = folder.meetings.telling(result.seen.said, "update", *result.concerned)
+            ref = _attach(folder, result.seen.ref, result.changes)
+        except (Stale, BadItem) as error:
+            yield each, error
         else:
-            yield one.entry, writing.failed(one.entry, answer, "changed on the server")
+            ready.setdefault(telling.how(result.changes.audience), []).append((result, telling, ref))
+
+    written: list[tuple[Edit, Telling]] = []
+    for tell, several in ready.items():
+        written += [(one, telling) for one, telling, _ in several if not one.changes.xml]
+
+        def operation(batch: Sequence[tuple[Edit, Telling, tuple[str, str]]], tell: str = tell) -> bytes:
+            changes = (asking.item_change(ref, one.changes.xml) for one, _, ref in batch)
+            return asking.update_items(changes, overwrite=False, tell=tell)
+
+        first = [each for each in several if each[0].changes.xml]
+        for (one, telling, _), answer in writing.write(folder.connection, first, operation, repeat=False):
+            if answer.ok:
+                written.append((one, telling))
+            else:
+                yield one.entry, writing.failed(one.entry, answer, "changed on the server")
     done: dict[str, Entry] = {}
-    for one in written:
-        failed = follow(folder, one.seen.ref[0], one.changes)
+    for one, telling in written:
+        folder.meetings.note(telling)
+        failed = follow(folder, one.seen.ref[0], one.changes, telling)
         if failed is None:
             gone = {each.id for each in one.changes.occurrences if not each.updates}
             done[" ".join(part for part in one.entry.id.split(" ") if part not in gone)] = one.entry
@@ -162,26 +191,41 @@ def _update(folder: Folder, some: Mapping[str, tuple[Entry, bytes]]) -> Results:
     yield from after(folder, done)
 
 
-# ---- what follows the item itself
+# ---- what has requests of its own
 
 
-def follow(folder: Folder, ident: str, changes: Changes) -> str | None:
-    """Occurrences, attachments and the answer to an invitation, each in requests of its own; why one did not work."""
-    steps = [
-        *(
-            asking.update_items([asking.change_of(_named(ident, o), o.updates)], overwrite=True)
-            for o in changes.occurrences
-            if o.updates
-        ),
-        *(asking.delete_named(_named(ident, o), "MoveToDeletedItems") for o in changes.occurrences if not o.updates),
+def _attach(folder: Folder, ref: tuple[str, str], changes: Changes) -> tuple[str, str]:
+    """Attach and detach; the item with the change key that it has then. `BadItem`: the server did not take it."""
+    key = ref[1]
+    for step in attachments(ref[0], changes):
+        for _, answer in writing.write(folder.connection, [step], lambda some: some[0], repeat=False):
+            if not answer.ok:
+                raise BadItem(f"its attachments cannot be changed on the server: {answer.why()}")
+            key = next((given for each in answer.element.iter() if (given := each.get("RootItemChangeKey"))), key)
+    return ref[0], key
+
+
+def attachments(ident: str, changes: Changes) -> list[bytes]:
+    """The requests that attach and detach."""
+    return [
         *([asking.delete_attachments(changes.detach)] if changes.detach else []),
         *(asking.create_attachments(ident, [_attachment(each)]) for each in changes.attach),
+    ]
+
+
+def follow(folder: Folder, ident: str, changes: Changes, telling: Telling = SILENT) -> str | None:
+    """Occurrences and the answer to an invitation, after the item itself is written; why one did not work."""
+    steps = [
+        *(_of_occurrence(ident, one, telling.how(one.audience)) for one in changes.occurrences),
         *([asking.respond(changes.answer, ident)] if changes.answer else []),
     ]
-    for step in steps:
-        if failed := told(folder, step):
-            return failed
-    return None
+    return next((failed for step in steps if (failed := told(folder, step))), None)
+
+
+def _of_occurrence(master: str, one: Occurrence, tell: str) -> bytes:
+    if one.updates:
+        return asking.update_items([asking.change_of(named(master, one), one.updates)], overwrite=True, tell=tell)
+    return asking.delete_named(named(master, one), "MoveToDeletedItems", tell=tell)
 
 
 def told(folder: Folder, operation: bytes) -> str | None:
@@ -192,7 +236,7 @@ def told(folder: Folder, operation: bytes) -> str | None:
     return None
 
 
-def _named(master: str, occurrence: Occurrence) -> str:
+def named(master: str, occurrence: Occurrence) -> str:
     return asking.item_id(occurrence.id) if occurrence.id else asking.occurrence_id(master, occurrence.index)
 
 
@@ -217,93 +261,3 @@ def tag(folder: Folder, tagging: Tagging, items: Sequence[tuple[Entry, Tags]]) -
         else:
             yield each, result
     yield from after(folder, done)
-
-
-# ---- move, copy, delete
-
-
-def move(folder: Folder, entries: Sequence[Entry], into: Folder) -> Results:
-    current, others = _current(folder, entries)
-    yield from others
-    yield from _moved(folder, current, asking.folder_id(into.id), into.collection, "MoveItem")
-
-
-def copy(folder: Folder, entries: Sequence[Entry], into: Folder) -> Results:
-    yield from _moved(folder, entries, asking.folder_id(into.id), into.collection, "CopyItem")
-
-
-def _moved(folder: Folder, entries: Sequence[Entry], target: str, collection: int, how: str) -> Results:
-    """MoveItem or CopyItem; a file that several items are goes with all of them."""
-    done: dict[str, list[tuple[str, str]]] = {}
-    failed: dict[str, Failed] = {}
-    items = [(each, part) for each in entries for part in each.id.split(" ")]
-
-    def operation(some: Sequence[tuple[Entry, str]]) -> bytes:
-        return asking.move_items([part for _, part in some], target, operation=how)
-
-    for (each, _), answer in writing.write(folder.connection, items, operation, repeat=False):
-        done.setdefault(each.id, []).append(creating.new_id(answer))
-        if not answer.ok:
-            failed[each.id] = writing.failed(each, answer, "moved" if how == "MoveItem" else "copied")
-        elif not creating.new_id(answer)[0]:
-            failed[each.id] = Stale(f"{name_of(each)} was moved; the server did not say what it is called there")
-    for each in entries:
-        ids, keys = (" ".join(found) for found in zip(*done[each.id], strict=True))
-        yield each, failed.get(each.id) or replace(each, id=ids, collection=collection, hints=replace(each.hints, place=keys))
-
-
-def delete(folder: Folder, entries: Sequence[Entry]) -> Results:
-    """Into Deleted Items. What says something else there was edited at the last moment, and is brought back."""
-    current, others = _current(folder, entries)
-    for each, failed in others:
-        yield each, each if isinstance(failed, _Gone) else failed
-    moved: dict[str, Entry] = {}
-    target = (
-        asking.folder_id(folder.trash)
-        if folder.trash
-        else asking.distinguished("deleteditems", folder.connection.settings.mailbox)
-    )
-    for each, result in _moved(folder, current, target, folder.collection, "MoveItem"):
-        if isinstance(result, Entry):
-            moved[result.id] = each
-        else:
-            # Stale: gone meanwhile, or somewhere in Deleted Items; the next listing tells.
-            yield each, result
-    back: list[Entry] = []
-    for ident, looked in snapshots.look(folder, list(moved)):
-        each = moved[ident]
-        if isinstance(looked, snapshots.Seen) and each.revision not in ("", looked.said.revision):
-            back.append(replace(each, id=ident))
-            yield each, Stale(f"{name_of(each)} was edited while it was being deleted")
-        else:
-            yield each, each
-    list(_moved(folder, back, asking.folder_id(folder.id), folder.collection, "MoveItem"))
-
-
-class _Gone(Stale):
-    """The item is no longer there."""
-
-
-def _current(folder: Folder, entries: Sequence[Entry]) -> tuple[list[Entry], list[tuple[Entry, Failed]]]:
-    """(those that still say what they are expected to say, the others with the reason)"""
-    single = [each for each in entries if " " not in each.id]
-    now = bulk.get_items(folder.connection, [(each.id, 0) for each in single], "", mime=False)
-    current: list[Entry] = []
-    others: list[tuple[Entry, Failed]] = []
-    changed = {each.id: each for each in entries if " " in each.id}
-    for position, result in now:
-        each = single[position]
-        if isinstance(result, bulk.Refusal):
-            gone = result.code in bulk.GONE
-            others.append((each, _Gone(f"{name_of(each)} is no longer there") if gone else result.error(name_of(each))))
-        elif not each.revision or soap.attribute(result.element, "ItemId", "ChangeKey") == each.hints.place != "":
-            current.append(each)
-        else:
-            changed[each.id] = each
-    for ident, looked in snapshots.look(folder, list(changed)):
-        each = changed[ident]
-        if isinstance(looked, snapshots.Seen) and looked.said.revision == each.revision:
-            current.append(each)
-        else:
-            others.append((each, Stale(f"{name_of(each)} was edited meanwhile")))
-    return current, others

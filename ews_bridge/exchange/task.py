@@ -25,6 +25,7 @@ from ews_bridge.exchange import soap
 from ews_bridge.exchange import taskfields
 from ews_bridge.exchange.contentline import Component
 from ews_bridge.exchange.form import NOTHING
+from ews_bridge.exchange.form import Audience
 from ews_bridge.exchange.form import Changes
 from ews_bridge.exchange.form import Companions
 from ews_bridge.exchange.form import Snapshot
@@ -45,6 +46,7 @@ class TaskForm:
 
     folder_class = "IPF.Task"
     suffix = ".ics"
+    of_meetings = False
 
     def fields(self) -> str:
         uris = (*taskfields.PATHS.values(), "item:DateTimeCreated", "item:LastModifiedTime")
@@ -99,6 +101,9 @@ class TaskForm:
         if (uid := now.text("UID").strip()) != was.text("UID").strip():
             parts.append(asking.set_field(form.UID, "Task", asking.extended(form.UID, uid)))
         return Changes("".join(parts))
+
+    def cancelled(self, snapshot: Snapshot) -> Audience:
+        return Audience()
 
 
 # ---- files

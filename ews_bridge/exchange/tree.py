@@ -43,7 +43,7 @@ from ews_bridge.store import Store
 if TYPE_CHECKING:  # not needed where only mail is synced
     from ews_bridge.exchange.form import Form
     from ews_bridge.exchange.items import Ids
-    from ews_bridge.exchange.items import Kept
+    from ews_bridge.exchange.meetingmail import MeetingMail
     from ews_bridge.exchange.tagging import Tagging
 
 #: Asked for by name; what a mailbox does not have is absent from the answer.
@@ -81,9 +81,9 @@ class ExchangeTree:
     """All folders; where there is a `form`, only those of its class that are not in Deleted Items.
 
     `special`: the answer of an earlier `special()`, so that it is asked once in the life of a mailbox. `delete`: what becomes
-    of deleted mail after it was moved to Deleted Items: "trash" (it stays), "soft" or "hard". `ids`: see `ItemFolder`.
-    `tagging`: the mailbox's tags, where they are synced; `dates`: by path, see `creating.Dates`. `adopting`: whether a collection
-    has files that may be what its folder holds (see `ExchangeFolder`).
+    of deleted mail after it was moved to Deleted Items: "trash" (it stays), "soft" or "hard". `ids`, `meetings`: see
+    `ItemFolder`. `tagging`: the mailbox's tags, where they are synced; `dates`: by path, see `creating.Dates`. `adopting`:
+    whether a collection has files that may be what its folder holds (see `ExchangeFolder`).
     """
 
     def __init__(
@@ -96,13 +96,17 @@ class ExchangeTree:
         tagging: Tagging | None = None,
         form: Form | None = None,
         ids: Ids = lambda _: {},
+        meetings: MeetingMail | None = None,
     ) -> None:
         self.connection, self.tagging = connection, tagging
         self._adopting = adopting
         self._form = form
         self._class = form.folder_class if form else _LABELS["Folder"]
-        self._ids = ids
-        self._kept: Kept | None = None
+        self._items: Callable[..., Store] | None = None
+        if form:
+            from ews_bridge.exchange import items
+
+            self._items = partial(items.ItemFolder, connection, form=form, kept=items.Kept(), ids=ids, meetings=meetings)
         self._thrown: set[str] = set()  # the folders below Deleted Items, as listed last
         self._delete_type = {"trash": "MoveToDeletedItems", "soft": "SoftDelete", "hard": "HardDelete"}[delete]
         self._special = dict(special or {})
@@ -163,12 +167,8 @@ class ExchangeTree:
     def open(self, entry: Entry, collection: int) -> Store:
         special = self.special()
         bin_ = special.get("deleteditems", "")
-        if self._form is not None:
-            from ews_bridge.exchange import items
-
-            self._kept = kept = self._kept or items.Kept()
-            form, line, ids, tags = self._form, self.connection, self._ids, self.tagging
-            return items.ItemFolder(line, entry.id, collection, form=form, trash=bin_, kept=kept, ids=ids, tagging=tags)
+        if self._items is not None:
+            return self._items(entry.id, collection, trash=bin_, tagging=self.tagging)
         return ExchangeFolder(
             self.connection,
             entry.id,

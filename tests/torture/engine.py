@@ -26,11 +26,11 @@ from ews_bridge.converge import converge
 from ews_bridge.errors import EwsBridgeError
 from ews_bridge.model import Content
 from ews_bridge.model import Policy
-from ews_bridge.model import Report
 from ews_bridge.model import Row
 from ews_bridge.model import Side
 from ews_bridge.model import Step
 from ews_bridge.plan import ANY
+from ews_bridge.report import Report
 from ews_bridge.state import State
 from ews_bridge.tables import SCHEMA
 from tests.memory import Crash
