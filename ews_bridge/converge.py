@@ -218,18 +218,21 @@ def guard(job: Job, report: Report) -> set[Place]:
 def scan(job: Job, places: Sequence[Place], stamps: Mapping[int, str], report: Report) -> set[Place]:
     """List these collections into the state; returns those that could not be listed to their end, told in the report.
 
-    The server's collections are listed side by side, each page committed with its cursor as it comes.
+    The server's collections are listed side by side; the pages that have come are taken in together, each with its cursor.
     """
     failed: set[Place] = set()
     local = [place for place in places if place[0] is Side.LOCAL]
     remote = [place for place in places if place[0] is Side.REMOTE]
     pages: list[tuple[Place, Scan]] = []
+    waiting = 0
     for place in local:
         try:
             for page in _listing(job, place):
                 pages.append((place, page))
-                if sum(1 + len(found.entries) for _, found in pages) > PAGE:
+                waiting += 1 + len(page.entries)
+                if waiting > PAGE:
                     _observe_all(job, pages, stamps)
+                    waiting = 0
         except (BadItem, DiskError, Refused) as error:
             failed.add(place)
             report.failures.append(Failure(job.paths[place[1]], str(error), error.hint))
