@@ -8,12 +8,14 @@ import socket
 from collections import Counter
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ews_bridge import config
-from ews_bridge import tagsync
 from ews_bridge.binding import Root
 from ews_bridge.config import Account
 from ews_bridge.config import MailSection
@@ -21,7 +23,6 @@ from ews_bridge.config import Section
 from ews_bridge.errors import BadItem
 from ews_bridge.errors import ConfigError
 from ews_bridge.errors import Stale
-from ews_bridge.exchange.form import Form
 from ews_bridge.exchange.meetingmail import FIRST
 from ews_bridge.exchange.meetingmail import MeetingMail
 from ews_bridge.exchange.meetingmail import Policies
@@ -38,8 +39,12 @@ from ews_bridge.state import State
 from ews_bridge.store import Tree
 from ews_bridge.tagconfig import TagsSection
 from ews_bridge.trash import Trash
-from ews_bridge.vdirtree import LAYOUT
-from ews_bridge.vdirtree import VdirTree
+
+# What belongs to a kind that is not synced, or to tags where there are none, is not loaded, here and below.
+if TYPE_CHECKING:
+    from ews_bridge.exchange.form import Form
+    from ews_bridge.exchange.tagging import Tagging
+    from ews_bridge.maildir_tags import Keeper
 
 #: Rounds that an item waits for what it refers to: groups in groups need some, groups that contain each other never end.
 WAITED = 3
@@ -61,7 +66,11 @@ class Kind:
 
     @property
     def layout(self) -> Layout:
-        return self.section.layout if isinstance(self.section, MailSection) else LAYOUT
+        if isinstance(self.section, MailSection):
+            return self.section.layout
+        from ews_bridge.vdirtree import LAYOUT
+
+        return LAYOUT
 
     @property
     def root(self) -> Root:
@@ -98,7 +107,6 @@ def of(account: Account, only: Sequence[str] = ()) -> list[Kind]:
 
 
 def _kind(account: Account, name: str, section: Section) -> Kind:
-    # What belongs to a kind that is not synced is not loaded.
     if name == "calendar":
         from ews_bridge.exchange import zones
         from ews_bridge.exchange.event import Events
@@ -125,14 +133,49 @@ def _home_zone() -> str:
 def local_tree(kind: Kind, account: Account, state: State, trash: Trash) -> Tree:
     path = str(kind.section.path)
     if kind.form is None:
-        tags = tagsync.keeper(account, state)
-        return MailTree(path, layout=kind.layout, trash=trash, host=_host(), tags=tags)
+        return MailTree(path, layout=kind.layout, trash=trash, host=_host(), tags=_keeper(account, state))
+    from ews_bridge.vdirtree import VdirTree
+
     return VdirTree(path, suffix=kind.form.suffix, read=kind.form.read, trash=trash)
 
 
-def tags_of(kind: Kind, account: Account) -> TagsSection | None:
+def _tags_of(kind: Kind, account: Account) -> TagsSection | None:
     """What is asked for of this kind's tags."""
-    return account.tags if kind.form is None else tagsync.of_items(account.tags)
+    if account.tags is None or kind.form is None:
+        return account.tags
+    from ews_bridge import tagsync
+
+    return tagsync.of_items(account.tags)
+
+
+@contextmanager
+def tags(kind: Kind, account: Account, state: State, mailbox: Tagging | None, *, write: bool) -> Iterator[None]:
+    """Around a run: what tags need before the listings, and after the run (see `tagsync`)."""
+    section = _tags_of(kind, account)
+    if section is None and not state.get("tags"):
+        yield
+        return
+    from ews_bridge import tagsync
+
+    tagsync.prepare(section, state, mailbox, write=write)
+    yield
+    tagsync.finish(state, mailbox)
+
+
+def _keeper(account: Account, state: State) -> Keeper | None:
+    if account.tags is None:
+        return None
+    from ews_bridge import tagsync
+
+    return tagsync.keeper(account, state)
+
+
+def _tagging(section: TagsSection | None, state: State, connection: Connection) -> Tagging | None:
+    if section is None:
+        return None
+    from ews_bridge import tagsync
+
+    return tagsync.tagging(section, state, connection)
 
 
 def meetings(kind: Kind, state: State, asked: str, noted: list[Notice]) -> Policies:
@@ -181,7 +224,7 @@ def remote_tree(
         return found
 
     special = json.loads(state.get("special") or "{}")
-    tagging = tagsync.tagging(tags_of(kind, account), state, connection)
+    tagging = _tagging(_tags_of(kind, account), state, connection)
     if not isinstance(kind.section, MailSection):
         return ExchangeTree(connection, special=special, form=kind.form, ids=ids, tagging=tagging, meetings=meetings)
     return ExchangeTree(connection, special=special, delete=kind.section.delete, adopting=state.adopting, tagging=tagging)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 import time
 from collections.abc import Callable
 from collections.abc import Iterable
@@ -34,7 +33,6 @@ from ews_bridge import disk
 from ews_bridge import folders as folder_trees
 from ews_bridge import kinds
 from ews_bridge import signin
-from ews_bridge import tagsync
 from ews_bridge import trash
 from ews_bridge.batch import Stores
 from ews_bridge.config import Account
@@ -96,14 +94,13 @@ def keep(
         with _opened(account, kind, options, progress, state, connection, name, report) as run:
             run = replace(_bound(run), survey=run.remote.survey())
             write = not options.dry_run and Side.REMOTE in options.writes
-            tagsync.prepare(kinds.tags_of(kind, account), state, run.remote.tagging, write=write)
-            in_the_way = _trees(run)
-            unknown = tuple(path for path in options.folders if path not in _by_path(run))
-            run = _items(run)
-            if folder_trees.revive(_folder_job(run), _policy(run, run.state.folders()), run.report):
-                _items(replace(run, survey=run.remote.survey()))
-                run.report.refused[:] = dict.fromkeys(run.report.refused)  # told twice
-            tagsync.finish(state, run.remote.tagging)
+            with kinds.tags(kind, account, state, run.remote.tagging, write=write):
+                in_the_way = _trees(run)
+                unknown = tuple(path for path in options.folders if path not in _by_path(run))
+                run = _items(run)
+                if folder_trees.revive(_folder_job(run), _policy(run, run.state.folders()), run.report):
+                    _items(replace(run, survey=run.remote.survey()))
+                    run.report.refused[:] = dict.fromkeys(run.report.refused)  # told twice
             if kind.name != "mail":
                 _tell_doubles(run)
             _finish(run, began, in_the_way)
@@ -185,15 +182,18 @@ def _folder_job(run: Run) -> folder_trees.Job:
     rows = run.state.folders()
     fixed = {row.number for row in rows if row.remote and row.remote.id in special}
     fixed |= limits_of(rows, run.survey, run.kind.section.read_only).fixed
-    take = partial(_show_folder, run.progress) if run.options.dry_run else folder_trees.take
+    take = partial(_show_folders, run.progress) if run.options.dry_run else folder_trees.take
     return folder_trees.Job(run.state, run.trees, run.kind.scope, _policy(run), fixed, take)
 
 
-def _show_folder(progress: Progress, state: State, trees: folder_trees.Trees, step: Step, report: Report) -> bool:
-    report.count(folder_trees.word(step))
-    if folder_trees.word(step):
-        progress.step(str(step))
-    return False
+def _show_folders(
+    progress: Progress, state: State, trees: folder_trees.Trees, steps: Iterable[Step], report: Report
+) -> list[Step]:
+    for step in steps:
+        report.count(folder_trees.word(step))
+        if folder_trees.word(step):
+            progress.step(str(step))
+    return []
 
 
 def _items(run: Run) -> Run:
@@ -228,6 +228,7 @@ def _items(run: Run) -> Run:
         workers=run.workers,
         now=_now,
         stamps=_stamps(run.survey, rows),
+        empty={row.number for row in rows if row.remote and row.remote.id in run.survey.empty},
         probe=lambda: _stamps(run.remote.survey(), rows),
     )
     run.progress.phase(f"listing {run.kind.items}", None)
@@ -268,7 +269,7 @@ def _tools(run: Run, stores: Stores) -> apply.Tools:
         stores=stores,
         workers=run.workers,
         width=_width(run.account),
-        new_token=lambda: secrets.token_hex(10),
+        new_token=partial(next, apply.tokens()),
         aside=lambda row, content: _keep_aside(run, row, content),
         now=_now,
         advance=run.progress.advance,
@@ -378,8 +379,7 @@ def _tell_doubles(run: Run) -> None:
 def _finish(run: Run, began: float, in_the_way: list[Failure]) -> None:
     """Folders that are gone, those that waited for their names, the trash, and what `status` will say of this run."""
     if run.options.dry_run:
-        for step in folder_trees.dying(_folder_job(run)):
-            _show_folder(run.progress, run.state, run.trees, step, run.report)
+        _show_folders(run.progress, run.state, run.trees, folder_trees.dying(_folder_job(run)), run.report)
         for row in folder_trees.leaving(run.state, run.kind.scope):
             run.progress.step(f"forget {row.local.key if row.local else ''}: no longer synced, its files go to the trash")
         return

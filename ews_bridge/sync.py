@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ews_bridge import delivery
 from ews_bridge import kinds
 from ews_bridge import onekind
 from ews_bridge import signin
@@ -75,8 +74,10 @@ def _locked(account: Account, options: Options) -> Iterator[None]:
 
 def _outbox(account: Account, options: Options, connection: Connection, report: Report) -> None:
     """What waits to be sent goes first: then the copy that a mail reader kept meets the server's, and is adopted."""
-    if options.dry_run or Side.REMOTE not in options.writes:
+    if options.dry_run or Side.REMOTE not in options.writes or not (account.state_dir / "outbox").exists():
         return
+    from ews_bridge import delivery  # who never sends does not load what sends
+
     flushed = delivery.flush(account, connection)
     report.count(["sent"] * flushed.sent)
     report.failures += [Failure(f"not sent: {letter.label}", str(error), error.hint) for letter, error in flushed.failed]

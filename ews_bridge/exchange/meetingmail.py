@@ -15,14 +15,17 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from dataclasses import dataclass
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ews_bridge.errors import BadItem
 from ews_bridge.exchange import asking
-from ews_bridge.exchange.form import Audience
 from ews_bridge.model import Entry
 from ews_bridge.model import Said
 from ews_bridge.report import WAITS
 from ews_bridge.report import Notice
+
+if TYPE_CHECKING:  # a sync of mail alone loads no codecs
+    from ews_bridge.exchange.form import Audience
 
 #: Values of the attributes that `asking.SILENT` is a value of, too (MS-OXWSMTGS).
 ALL, CHANGED = "SendToAllAndSaveCopy", "SendToChangedAndSaveCopy"

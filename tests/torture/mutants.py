@@ -177,10 +177,16 @@ RULES = (
         "    (lambda *a: None)(creates[0].to,",
     ),
     Rule(
+        "the journal is durable before a creation is tried",
+        "apply.py",
+        "            batch = _begin(batch, tools)\n        running[",
+        "            batch = _begin(batch, tools)\n            running[",
+    ),
+    Rule(
         "a conflict has one name however often it is kept",
         "onekind.py",
         "hashlib.sha256(data).hexdigest()[:12]",
-        "secrets.token_hex(6)",
+        "str(time.time_ns())",
         machine=False,
     ),
     # tags
