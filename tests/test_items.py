@@ -510,11 +510,11 @@ def test_in_a_read_only_list_the_servers_view_is_restored(it: ItemDesk) -> None:
     edit(file, "Fixed", "Changed")
     put(it, "new.ics", todo("n", "New"))
     report = it.sync()
+    assert (len(report.conflicts), len(report.reverted)) == (1, 1), report
     it.settle()
     assert list(there(it)) == ["Fixed"]
     assert [path.name for path in it.files("tasks")] == [file.name]
     assert b"SUMMARY:Fixed" in file.read_bytes()
-    assert report.reverted
     assert "New" in it.user.run("restore", "--list").out
 
 
