@@ -305,10 +305,11 @@ def test_what_is_undone_in_a_read_only_folder_is_named(user: User, url: str) -> 
     path.unlink()
     done = user.types("sync")
     assert done.returncode == 0
-    assert "undone, as the folder is read-only: download " in done.stderr
-    assert "undone by the last sync, as the folder is read-only: download " in user.types("status").stdout
+    assert "undone: download " in done.stderr
+    assert "undone by the last sync: download " in user.types("status").stdout
     (account,) = json.loads(user.types("status", "--json").stdout)["accounts"]
-    assert len(account["reverted"]) == 1
+    (reverted,) = account["reverted"]
+    assert reverted.startswith("download ") and reverted.endswith(": the folder is read-only")
     assert "undone" not in user.types("sync").stderr
     assert "undone" not in user.types("status").stdout
 

@@ -174,7 +174,7 @@ def _tell(outcome: Outcome, report: Report, given: Given, *, dry_run: bool) -> i
     for note in report.notes:
         output.complain(note, account=outcome.account)
     for reverted in dict.fromkeys(report.reverted):
-        output.complain(f"undone, as the folder is read-only: {reverted}", account=outcome.account)
+        output.complain(f"undone: {reverted}", account=outcome.account)
     for line in _mailed(report.meeting_mail, dry_run=dry_run):
         given.say(f"{outcome.account}: {line}")
     for number, conflict in enumerate(report.conflicts, 1):
