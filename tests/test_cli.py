@@ -482,6 +482,7 @@ def test_a_hint_that_several_share_is_given_once(capsys: pytest.CaptureFixture[s
             Report(done={"delete local": 1, "download": 1312, "move local": 2}, bytes=40_100_000),
             "w: 1,312 downloaded, 2 moved, 1 deleted (trash), 40.1 MB in 3.2 s",
         ),
+        (Report(done={"new folder": 1, "removed folder": 2}), "w: 1 folder made, 2 folders removed"),
         (Report(failures=[Failure("a", "b")], refused=[Failure("c", "d")], pending=3), "w: 1 failed, 1 refused, 3 pending"),
     ],
 )

@@ -214,5 +214,6 @@ def _counts(kind: str, done: Mapping[str, int]) -> Iterator[str]:
     """What was done, in words; what is no mail says so."""
     about = "" if kind == "mail" else f"{kind}: "
     for word in (*(word for word in _WORDS if word in done), *(word for word in done if word not in _WORDS)):
-        yield f"{about}{done[word]:,} {_WORDS.get(word, word)}"
+        words = _WORDS.get(word, word)
+        yield f"{about}{done[word]:,} {words if done[word] != 1 else words.replace('folders', 'folder')}"
         about = ""
