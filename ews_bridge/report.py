@@ -35,6 +35,9 @@ class Notice:
     people: tuple[str, ...]
     told: bool | None = False
 
+    def __str__(self) -> str:
+        return f"{self.what} {'to' if self.what == 'invitation' else 'of'} {self.label}"
+
 
 @dataclass(slots=True)
 class Report:

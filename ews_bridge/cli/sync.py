@@ -165,7 +165,7 @@ def _can_ask(given: Given, options: engine.Options) -> bool:
 
 
 def _ask(progress: Progress, account: str, notice: Notice) -> bool | None:
-    return progress.ask(output.printable(f"{account}: mail {_people(notice)}: {notice.what} of {notice.label}?"))
+    return progress.ask(output.printable(f"{account}: mail {_people(notice)}: {notice}?"))
 
 
 def _tell(outcome: Outcome, report: Report, given: Given, *, dry_run: bool) -> int:
@@ -189,7 +189,7 @@ def _mailed(notices: Sequence[Notice], *, dry_run: bool) -> Iterator[str]:
     words = {True: "would mail", False: "would not mail", None: "would ask whether to mail"}
     for notice in notices[:_NOTICES]:
         told = words[notice.told] if dry_run else "mailed" if notice.told else "did not mail"
-        yield f"{told} {_people(notice)}: {notice.what} of {notice.label}"
+        yield f"{told} {_people(notice)}: {notice}"
     if len(notices) > _NOTICES:
         yield f"and of {len(notices) - _NOTICES:,} meetings more; --json names them"
 
