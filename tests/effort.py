@@ -11,4 +11,5 @@ TORTURE = os.environ.get("HYPOTHESIS_PROFILE") == "torture"
 
 def at_most(count: int) -> settings:
     """For a property: so many examples where the profile has more; in torture all of them."""
-    return settings(max_examples=settings.default.max_examples if TORTURE else min(count, settings.default.max_examples))
+    usual = settings().max_examples
+    return settings(max_examples=usual if TORTURE else min(count, usual))
