@@ -526,15 +526,16 @@ def test_who_edits_the_text_beside_html_gets_the_text(desk: Desk) -> None:
     assert not any(line.startswith("X-ALT-DESC") for line in out)
 
 
-def test_small_files_are_inside_and_large_ones_are_named(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    inline = "ATTACH;FMTTYPE=text/plain;FILENAME=a.txt;ENCODING=BASE64;VALUE=BINARY:aGVsbG8="
-    ident = desk.put(event(*BERLIN, inline))
-    assert inline in lines(desk.file(ident))
-    monkeypatch.setattr(codec, "INLINE", 3)
+def test_small_files_are_inside_and_large_ones_are_named(desk: Desk) -> None:
+    inline = "ATTACH;FMTTYPE=text/plain;FILENAME=a.txt;ENCODING=BASE64;VALUE=BINARY:"
+    size = codec.INLINE + 1
+    small, large = f"{inline}aGVsbG8=", inline.replace("a.txt", "b.txt") + base64.b64encode(bytes(size)).decode()
+    ident = desk.put(event(*BERLIN, small, large))
     named = desk.file(ident)
-    assert any(line.startswith("ATTACH;FMTTYPE=text/plain;FILENAME=a.txt;SIZE=5:cid:") for line in lines(named))
+    assert small in lines(named)
+    assert any(line.startswith(f"ATTACH;FMTTYPE=text/plain;FILENAME=b.txt;SIZE={size}:cid:") for line in lines(named))
     assert not desk.edit(ident, named)
-    with pytest.raises(BadItem, match=r"a\.txt is only named"):
+    with pytest.raises(BadItem, match=r"b\.txt is only named"):
         desk.form.creation(named)
 
 
