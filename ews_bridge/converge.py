@@ -38,6 +38,7 @@ from ews_bridge.model import Side
 from ews_bridge.model import Step
 from ews_bridge.plan import plan
 from ews_bridge.plan import refused
+from ews_bridge.report import READ_ONLY
 from ews_bridge.report import Failure
 from ews_bridge.report import Report
 from ews_bridge.state import State
@@ -173,7 +174,7 @@ def _pages(job: Job, guarded: Collection[Place], report: Report, took: list[int]
         steps = [step for step in planned.steps if _possible(job, step, guarded)]
         report.pending += planned.pending + len(planned.steps) - len(steps)
         took[0] += len(steps)
-        report.reverted += [str(step) for step in planned.reverted if step in steps]
+        report.reverted += [f"{step}: {READ_ONLY}" for step in planned.reverted if step in steps]
         yield steps
 
 

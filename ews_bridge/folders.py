@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -90,7 +89,7 @@ def observe(state: State, trees: Trees) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be made alike, and how. `fixed`: numbers of the folders that stay as the server has them (Inbox, Drafts …).
+    """What is to be made alike, and how. `fixed`: the numbers of the folders that stay as the server has them, and why.
 
     `take` carries steps out and returns those of which something came; a dry run only counts.
     """
@@ -99,7 +98,7 @@ class Job:
     trees: Trees
     scope: Scope
     policy: Policy
-    fixed: Collection[int]
+    fixed: Mapping[int, str]
     take: Callable[[State, Trees, Iterable[Step], Report], list[Step]]
 
     def plan(self) -> list[Step]:
@@ -119,7 +118,8 @@ def converge(job: Job, report: Report) -> list[Failure]:
         renamed = _renamed(job.state)
         told = Report()
         taken = job.take(job.state, job.trees, (_below(renamed, step) for step in steps), told)
-        report.reverted += [str(step) for step in taken if step.row.number in job.fixed and _undoes(step)]
+        undone = [step for step in taken if step.row.number in job.fixed and _undoes(step)]
+        report.reverted += [f"{step}: {job.fixed[step.row.number]}" for step in undone]
         done = len(taken)
         report.done = dict(Counter(report.done) + Counter(told.done))
         failures = told.failures

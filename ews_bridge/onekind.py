@@ -180,8 +180,8 @@ def _trees(run: Run) -> list[Failure]:
 def _folder_job(run: Run) -> folder_trees.Job:
     special = set(json.loads(run.state.get("special") or "{}").values())
     rows = run.state.folders()
-    fixed = {row.number for row in rows if row.remote and row.remote.id in special}
-    fixed |= limits_of(rows, run.survey, run.kind.section.read_only).fixed
+    fixed = dict(limits_of(rows, run.survey, run.kind.section.read_only).fixed)
+    fixed |= {row.number: "a default folder keeps its name and place" for row in rows if row.remote and row.remote.id in special}
     take = partial(_show_folders, run.progress) if run.options.dry_run else folder_trees.take
     return folder_trees.Job(run.state, run.trees, run.kind.scope, _policy(run), fixed, take)
 

@@ -73,7 +73,8 @@ def plan(rows: Iterable[Row], policy: Policy) -> Plan:
             if isinstance(step, Tag) and len(steps) > taken:
                 continue  # the other side has its turn in the next round, when this one is known
             steps.append(step)
-            if undone is not None and _touched(row) and not isinstance(step, Settle | Forget):
+            # A conflict is told as such.
+            if undone is not None and _touched(row) and not isinstance(step, Settle | Forget | Conflict):
                 reverted.append(step)
     return Plan(tuple(steps), pending, tuple(reverted))
 

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from dataclasses import field
 
+#: Why something was undone.
+READ_ONLY = "the folder is read-only"
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:

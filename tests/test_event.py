@@ -18,6 +18,7 @@ from ews_bridge.exchange import globalid
 from ews_bridge.exchange import soap
 from ews_bridge.exchange import zones
 from ews_bridge.exchange.event import Events
+from ews_bridge.exchange.eventfiles import INLINE
 from ews_bridge.exchange.eventpeople import Owner
 from ews_bridge.exchange.form import Attachment
 from ews_bridge.exchange.form import Snapshot
@@ -527,12 +528,13 @@ def test_who_edits_the_text_beside_html_gets_the_text(desk: Desk) -> None:
 
 
 def test_small_files_are_inside_and_large_ones_are_named(desk: Desk) -> None:
-    inline = "ATTACH;FMTTYPE=text/plain;FILENAME=a.txt;ENCODING=BASE64;VALUE=BINARY:aGVsbG8="
-    large = f"ATTACH;FMTTYPE=text/plain;FILENAME=b.txt;ENCODING=BASE64;VALUE=BINARY:{'aGVs' * 100_000}"
-    ident = desk.put(event(*BERLIN, inline, large))
+    inline = "ATTACH;FMTTYPE=text/plain;FILENAME=a.txt;ENCODING=BASE64;VALUE=BINARY:"
+    size = INLINE + 1
+    small, large = f"{inline}aGVsbG8=", inline.replace("a.txt", "b.txt") + base64.b64encode(bytes(size)).decode()
+    ident = desk.put(event(*BERLIN, small, large))
     named = desk.file(ident)
-    assert inline in lines(named)
-    assert any(line.startswith("ATTACH;FMTTYPE=text/plain;FILENAME=b.txt;SIZE=300000:cid:") for line in lines(named))
+    assert small in lines(named)
+    assert any(line.startswith(f"ATTACH;FMTTYPE=text/plain;FILENAME=b.txt;SIZE={size}:cid:") for line in lines(named))
     assert not desk.edit(ident, named)
     with pytest.raises(BadItem, match=r"b\.txt is only named"):
         desk.form.creation(named)

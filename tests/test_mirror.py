@@ -412,7 +412,8 @@ def test_what_cannot_be_had_at_all_is_named_once(
     assert (again.code, again.err) == (0, "")
     assert downloads(server) == before, "it did not change, and was asked for again"
     # Two hours later it is tried once more, without a word: that is no news.
-    monkeypatch.setattr("ews_bridge.onekind._now", lambda: int(time.time()) + 7200)
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + 7200)
     again = user.run("sync")
     assert (again.code, again.err) == (0, "")
     assert downloads(server) > before

@@ -178,7 +178,7 @@ def _tell(outcome: Outcome, report: Report, given: Given, *, dry_run: bool) -> i
     for note in report.notes:
         output.complain(note, account=outcome.account)
     for reverted in dict.fromkeys(report.reverted):
-        output.complain(f"undone, as the folder is read-only: {reverted}", account=outcome.account)
+        output.complain(f"undone: {reverted}", account=outcome.account)
     _tell_mail(report, outcome.account, given, dry_run=dry_run)
     for number, conflict in enumerate(report.conflicts, 1):
         hint = "ews-bridge status shows where the local versions are" if number == len(report.conflicts) else ""
@@ -218,5 +218,6 @@ def _counts(kind: str, done: Mapping[str, int]) -> Iterator[str]:
     """What was done, in words; what is no mail says so."""
     about = "" if kind == "mail" else f"{kind}: "
     for word in (*(word for word in _WORDS if word in done), *(word for word in done if word not in _WORDS)):
-        yield f"{about}{done[word]:,} {_WORDS.get(word, word)}"
+        words = _WORDS.get(word, word)
+        yield f"{about}{done[word]:,} {words if done[word] != 1 else words.replace('folders', 'folder')}"
         about = ""

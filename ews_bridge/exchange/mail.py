@@ -47,7 +47,7 @@ MAIL = frozenset(
     }
 )
 
-#: Extended properties by their name: the number of a tag, or (property set, name).
+#: Extended properties by their name: the number of a tag, or (property set, name); a name may be a number, too.
 Extended = Mapping[int | tuple[str, str], Sequence[str]]
 
 _WORDS = {Flag.ANSWERED: ("\\ANSWERED", "$REPLIED"), Flag.FORWARDED: ("$FORWARDED",)}
@@ -128,7 +128,8 @@ def extended(element: etree._Element) -> Extended:
         if tag:
             found[number(tag)] = values
         else:
-            found[str(path.get("PropertySetId", "")).lower(), str(path.get("PropertyName", ""))] = values
+            name = path.get("PropertyName") or path.get("PropertyId", "")
+            found[str(path.get("PropertySetId", "")).lower(), str(name)] = values
     return found
 
 
