@@ -48,13 +48,21 @@ def rows(db: sqlite3.Connection, *, folders: bool, after: int, limit: int, faile
     made = list(map(tables.row_of, found))
     copies = pairing.copies(db, made[0].number, made[-1].number) if made else set()
     return [
-        replace(
-            row,
-            twin=pairing.twin(db, row) if row.number in copies else None,
-            again=pairing.again(db, row, sent, by_uid=policy.by_uid),
-        )
+        replace(row, twin=twin, again=again) if twin or again else row
         for row in made
+        for twin in (pairing.twin(db, row) if row.number in copies else None,)
+        for again in (pairing.again(db, row, sent, by_uid=policy.by_uid),)
     ]
+
+
+def linked_in(db: sqlite3.Connection, collection: int) -> list[Row]:
+    """The rows that have anything in this collection."""
+    found = db.execute(
+        f"SELECT {tables.ROW} FROM item WHERE local_collection = ? AND local_id != '' "
+        f"UNION SELECT {tables.ROW} FROM item WHERE remote_collection = ? AND remote_id != ''",
+        (collection, collection),
+    )
+    return list(map(tables.row_of, found))
 
 
 def losses(db: sqlite3.Connection) -> list[Loss]:

@@ -92,17 +92,17 @@ def observe(state: State, trees: Trees) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be made alike, and how. `fixed`: numbers of the folders that stay as the server has them (Inbox, Drafts …).
+    """What is to be made alike, and how. `fixed`: the numbers of the folders that stay as the server has them, and why.
 
-    `take` carries a step out and says whether something came of it; a dry run only counts.
+    `take` carries steps out and returns those of which something came; a dry run only counts.
     """
 
     state: State
     trees: Trees
     scope: Scope
     policy: Policy
-    fixed: Collection[int]
-    take: Callable[[State, Trees, Step, Report], bool]
+    fixed: Mapping[int, str]
+    take: Callable[[State, Trees, Iterable[Step], Report], list[Step]]
 
     def plan(self) -> list[Step]:
         rows = self.state.differing(folders=True, limit=1_000_000)
@@ -121,8 +121,9 @@ def converge(job: Job, report: Report) -> list[Failure]:
         steps = sorted((step for step in job.plan() if not isinstance(step, Delete | Forget)), key=_depth)
         renamed = _renamed(job.state)
         told = Report()
-        taken = [step for step in steps if job.take(job.state, job.trees, _below(renamed, step), told)]
-        report.reverted += [str(step) for step in taken if step.row.number in job.fixed and _undoes(step)]
+        taken = job.take(job.state, job.trees, (_below(renamed, step) for step in steps), told)
+        undone = [step for step in taken if step.row.number in job.fixed and _undoes(step)]
+        report.reverted += [f"{step}: {job.fixed[step.row.number]}" for step in undone]
         done = len(taken)
         report.done = dict(Counter(report.done) + Counter(told.done))
         failures = told.failures
@@ -171,8 +172,7 @@ def revive(job: Job, items: Policy, report: Report) -> bool:
 
     An edit beats a deletion, for folders, too. `items`: the policy for what is in them.
     """
-    taken = [job.take(job.state, job.trees, step, report) for step in sorted(_returning(job, items), key=_depth)]
-    return any(taken)
+    return bool(job.take(job.state, job.trees, sorted(_returning(job, items), key=_depth), report))
 
 
 def _returning(job: Job, items: Policy) -> list[Step]:
@@ -205,27 +205,31 @@ def going(job: Job, items: Policy, refused: Collection[tuple[Side, int]]) -> lis
 
 def delete(job: Job, report: Report) -> None:
     """Remove the folders that one side lost and in which nothing is left; forget those that both lost."""
-    for step in dying(job):
-        if not job.state.linked_in(step.row.number):
-            job.take(job.state, job.trees, step, report)
+    job.take(job.state, job.trees, [step for step in dying(job) if not job.state.linked_in(step.row.number)], report)
 
 
-def take(state: State, trees: Trees, step: Step, report: Report) -> bool:
-    """Carry out one step; True when something came of it."""
+def take(state: State, trees: Trees, steps: Iterable[Step], report: Report) -> list[Step]:
+    """Carry steps out; those of which something came. They are settled together, also when an error ends them early: the next
+    run would find the folders where they are now.
+    """
+    taken: list[tuple[Step, Row]] = []
     try:
-        if isinstance(step, Create) and step.to is Side.REMOTE:
-            _create_parents(state, trees[step.to], step)
-        row = _taken(trees, step)
-    except (BadItem, Stale) as error:
-        entry = step.row.remote or step.row.local
-        report.failures.append(Failure(entry.key if entry else "a folder", str(error), error.hint))
-        return False
-    if isinstance(step, Delete | Forget):
-        for side in Side:  # or a folder that gets the number would begin with the cursor
-            state.lose(side, row.number)
-    state.settle([row])
-    report.count(word(step))
-    return True
+        for step in steps:
+            try:
+                if isinstance(step, Create) and step.to is Side.REMOTE:
+                    _create_parents(state, trees[step.to], step)
+                taken.append((step, _taken(trees, step)))
+            except (BadItem, Stale) as error:
+                entry = step.row.remote or step.row.local
+                report.failures.append(Failure(entry.key if entry else "a folder", str(error), error.hint))
+    finally:
+        for number in [row.number for step, row in taken if isinstance(step, Delete | Forget)]:
+            for side in Side:  # or a folder that gets the number would begin with the cursor
+                state.lose(side, number)
+        if taken:
+            state.settle([row for _, row in taken])
+    report.count(said for step, _ in taken for said in word(step))
+    return [step for step, _ in taken]
 
 
 def _create_parents(state: State, tree: Tree, step: Create) -> None:

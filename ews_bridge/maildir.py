@@ -26,7 +26,7 @@ from typing import TypeVar
 
 from ews_bridge.disk import disk_error
 from ews_bridge.disk import durably
-from ews_bridge.disk import make_directory
+from ews_bridge.disk import make_directories
 from ews_bridge.disk import relocate
 from ews_bridge.disk import removed_on_failure
 from ews_bridge.disk import write_new
@@ -182,10 +182,7 @@ class Maildir:
     def create(self, items: Iterable[tuple[Entry, New]]) -> Iterator[tuple[Entry, Entry | Failed]]:
         self._prepare()
         touched: set[str] = set()
-        made = (
-            (source, self._create(source, replace(new, content=self._retagged(new.content, new.tags)), touched))
-            for source, new in items
-        )
+        made = ((source, self._create(source, new, touched)) for source, new in items)
         return durably(((source, self._tagged_as_made(result)) for source, result in made), touched)
 
     def update(self, items: Iterable[tuple[Entry, Content]]) -> Iterator[tuple[Entry, Entry | Failed]]:
@@ -276,7 +273,7 @@ class Maildir:
         file = f"cur/{base}:2,{letters}" if letters else f"new/{base}"
         staged = self._index.at(f"tmp/{base}")
         try:
-            info = write_new(staged, new.content.pieces(), modified=new.content.modified)
+            info = write_new(staged, self._retagged(new.content, new.tags).pieces(), modified=new.content.modified)
             with removed_on_failure(staged):
                 relocate(staged, self._index.at(file), staging=f"{staged}.copy")
         except (Stale, BadItem) as error:
@@ -431,8 +428,7 @@ class Maildir:
             if self._prepared:
                 return
             try:
-                for part in ("tmp", "new", "cur"):
-                    make_directory(self._index.at(part))
+                make_directories(self.directory, ("tmp", "new", "cur"))
                 for name in os.listdir(self._index.at("tmp")):
                     with contextlib.suppress(FileNotFoundError, IsADirectoryError):
                         if os.lstat(self._index.at(f"tmp/{name}")).st_ctime < time.time() - TMP_AGE:

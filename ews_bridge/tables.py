@@ -22,7 +22,7 @@ from ews_bridge.model import Row
 from ews_bridge.model import Side
 from ews_bridge.model import Tags
 
-VERSION = 2
+VERSION = 3
 
 _SIDE = """
     {0}_here INTEGER NOT NULL DEFAULT 0,
@@ -39,9 +39,10 @@ _SIDE = """
     base_{0}_tags TEXT NOT NULL DEFAULT '',
 """
 
-#: True for a row that the planner must look at. `folder` rows compare their path, items their collection.
+#: True for a row that the planner must look at. `folder` rows compare their path, items their collection. A `T` in the base was
+#: heard and not granted; the server has none.
 DIFFERS = """NOT (linked AND local_here AND remote_here
-    AND local_flags = base_flags AND remote_flags = base_flags
+    AND local_flags = base_flags AND remote_flags = replace(base_flags, 'T', '')
     AND local_tags = base_local_tags AND remote_tags = base_remote_tags
     AND local_revision = base_local_revision AND remote_revision = base_remote_revision
     AND local_collection = base_collection AND remote_collection = base_collection
@@ -117,6 +118,7 @@ UPGRADES = {
     )
     + "ALTER TABLE item ADD COLUMN author TEXT NOT NULL DEFAULT '';"
     + f"ALTER TABLE journal ADD COLUMN source_tags TEXT NOT NULL DEFAULT ''; DROP INDEX differing; {_DIFFERING}",
+    2: f"DROP INDEX differing; {_DIFFERING}",
 }
 
 
@@ -240,11 +242,11 @@ def base_of(link: Link) -> tuple[object, ...]:
 
 def row_of(values: Sequence[Any]) -> Row:
     number, folder, linked, label, size, sent, local_here = values[:7]
-    local = entry_of(values[7 : 7 + _SPAN], label, size, sent)
     remote_here = values[7 + _SPAN]
-    remote = entry_of(values[8 + _SPAN : 8 + 2 * _SPAN], label, size, sent)
+    local = entry_of(values[7 : 7 + _SPAN], label, size, sent) if linked or local_here else None
+    remote = entry_of(values[8 + _SPAN : 8 + 2 * _SPAN], label, size, sent) if linked or remote_here else None
     link = None
-    if linked:
+    if local and remote and linked:
         mine, theirs, my_tags, their_tags, *shared = values[8 + 2 * _SPAN :]
         link = Link(_base(local, folder, mine, my_tags, shared), _base(remote, folder, theirs, their_tags, shared))
     return Row(number, link, local if local_here else None, remote if remote_here else None)

@@ -159,8 +159,8 @@ def count(account: Account) -> dict[str, int]:
     return dict(counts)
 
 
-def colours(account: Account) -> dict[str, int]:
-    """The server's own list of categories: name → colour. Asks the server."""
+def colours(account: Account) -> dict[str, int] | None:
+    """The server's own list of categories: name → colour; None where it may not be seen. Asks the server."""
     with signin.connected(account, brief=True) as connection:
         return tagging.master_list(connection)
 

@@ -7,12 +7,18 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from ews_bridge import config
 from ews_bridge import errors
+from ews_bridge.overview import FolderInfo
+from ews_bridge.overview import Status
+from ews_bridge.report import Failure
+from ews_bridge.report import Notice
+from ews_bridge.report import Report
 from tests.torture.mutants import RULES
 from tests.torture.mutants import Rule
 
@@ -202,6 +208,14 @@ def test_every_option_of_every_command_is_in_the_manual() -> None:
     for parameter in program.params:
         for option in parameter.opts:
             assert re.search(rf"(?<![\w-]){option}(?![\w-])", text), option
+
+
+def test_every_key_of_a_report_and_of_a_folder_as_json_is_in_the_manual() -> None:
+    text = manual("ews-bridge.1")
+    shown = text[text.index('.SH "JSON OUTPUT"') : text.index('.SH "EXIT STATUS"')]
+    keys = {each.name for kind in (Report, Failure, Notice, FolderInfo, Status) for each in fields(kind)}
+    missing = {key for key in keys if not re.search(rf"^\.BR?[ \w,\"]*\b{key}\b", shown, re.MULTILINE)}
+    assert not missing
 
 
 def test_every_key_of_the_configuration_is_in_the_manual() -> None:

@@ -305,10 +305,11 @@ def test_what_is_undone_in_a_read_only_folder_is_named(user: User, url: str) -> 
     path.unlink()
     done = user.types("sync")
     assert done.returncode == 0
-    assert "undone, as the folder is read-only: download " in done.stderr
-    assert "undone by the last sync, as the folder is read-only: download " in user.types("status").stdout
+    assert "undone: download " in done.stderr
+    assert "undone by the last sync: download " in user.types("status").stdout
     (account,) = json.loads(user.types("status", "--json").stdout)["accounts"]
-    assert len(account["reverted"]) == 1
+    (reverted,) = account["reverted"]
+    assert reverted.startswith("download ") and reverted.endswith(": the folder is read-only")
     assert "undone" not in user.types("sync").stderr
     assert "undone" not in user.types("status").stdout
 
@@ -481,6 +482,7 @@ def test_a_hint_that_several_share_is_given_once(capsys: pytest.CaptureFixture[s
             Report(done={"delete local": 1, "download": 1312, "move local": 2}, bytes=40_100_000),
             "w: 1,312 downloaded, 2 moved, 1 deleted (trash), 40.1 MB in 3.2 s",
         ),
+        (Report(done={"new folder": 1, "removed folder": 2}), "w: 1 folder made, 2 folders removed"),
         (Report(failures=[Failure("a", "b")], refused=[Failure("c", "d")], pending=3), "w: 1 failed, 1 refused, 3 pending"),
     ],
 )

@@ -22,6 +22,7 @@ from ews_bridge.exchange import soap
 from ews_bridge.exchange import vcardfile
 from tests.contact_server import FORM
 from tests.contact_server import Contacts
+from tests.effort import at_most
 
 CORPUS = os.environ.get("EWS_BRIDGE_CORPUS")
 DATA = Path(__file__).parent / "data" / "contacts"
@@ -673,6 +674,7 @@ def one_line(draw: st.DrawFn) -> str:
 CARDS = st.lists(one_line(), max_size=12).map(lambda found: card("FN:Grace", *found))
 
 
+@at_most(250)
 @given(CARDS)
 def test_any_card_means_the_same_after_it_was_on_the_server(data: bytes) -> None:
     server = Contacts()
@@ -684,6 +686,7 @@ def test_any_card_means_the_same_after_it_was_on_the_server(data: bytes) -> None
     assert server.render(ident) == rendered
 
 
+@at_most(250)
 @given(CARDS, CARDS)
 def test_any_card_can_become_any_other(before: bytes, after: bytes) -> None:
     server = Contacts()
@@ -693,6 +696,7 @@ def test_any_card_can_become_any_other(before: bytes, after: bytes) -> None:
     assert not FORM.changes(server.snapshot(ident), after)
 
 
+@at_most(250)
 @given(CARDS)
 def test_lines_that_are_kept_come_back_as_lines(data: bytes) -> None:
     found = vcardfile.read(data)
@@ -761,6 +765,7 @@ def an_item(draw: st.DrawFn) -> str:
     )
 
 
+@at_most(250)
 @given(an_item())
 def test_any_item_of_the_server_is_a_file_that_says_nothing_new(xml: str) -> None:
     server = Contacts()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import shutil
@@ -15,6 +14,7 @@ import pytest
 
 from ews_bridge.sandbox.store import Item
 from ews_bridge.sandbox.world import Mailbox
+from tests.effort import TORTURE
 from tests.inside import Inside
 from tests.mirror import User
 from tests.mirror import assert_mirrored
@@ -89,9 +89,9 @@ def test_a_kill_during_the_first_mirror_is_made_good(share: int, server: Running
     total = points(probe, tmp_path / "points")
     assert total > 100, "too few points to mean anything"
     for point in some(total, wanted=24, seed=1)[share::4]:
-        user = User(tmp_path / f"user{point}", server.url)
+        user = Inside(tmp_path / f"user{point}", server.url)
         user.configure()
-        killed = user.run(str(point), "/dev/null", "sync", module=FUSE)
+        killed = User(user.home, user.url).run(str(point), "/dev/null", "sync", module=FUSE)
         assert killed.code in (-9, 0)
         had = {file for folder in user.mail.rglob("cur") for file in folder.iterdir()} if user.mail.exists() else set()
         user.syncs()
@@ -106,30 +106,31 @@ def test_a_kill_while_changes_come_down_is_made_good(share: int, tmp_path: Path)
         fill(server.alice)
         probe = User(tmp_path / "probe", server.url)
         probe.configure()
-        probe.syncs()
+        Inside(probe.home, probe.url).syncs()
         change(server.alice)
         total = points(probe, tmp_path / "points")
     for point in some(total, wanted=16, seed=2)[share::4]:
         with running(mime="keep") as server:
             fill(server.alice)
-            user = User(tmp_path / f"user{point}", server.url)
+            user = Inside(tmp_path / f"user{point}", server.url)
             user.configure()
             user.syncs()
             before = downloads(server)
             change(server.alice)
-            assert user.run(str(point), "/dev/null", "sync", module=FUSE).code in (-9, 0)
+            assert User(user.home, user.url).run(str(point), "/dev/null", "sync", module=FUSE).code in (-9, 0)
             user.syncs()
             assert_mirrored(user, server.alice)
             assert downloads(server) - before <= 2, "a moved message was downloaded, or a batch twice"
             assert "nothing new" in user.syncs()
 
 
-FAULTS = ("drop", "lost-reply", "truncate", "truncate-clean", "busy:50", "http-503", "hang")
+FAULTS = ("drop", "lost-reply", "truncate", "truncate-clean", "busy:50", "http-503:1", "hang")
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("operation", ["SyncFolderHierarchy", "SyncFolderItems", "GetItem", "FindFolder"])
-def test_a_fault_in_any_request_is_survived(fault: str, operation: str, server: Running, user: User) -> None:
+def test_a_fault_in_any_request_is_survived(fault: str, operation: str, server: Running, tmp_path: Path) -> None:
+    user = Inside(tmp_path, server.url)
     fill(server.alice)
     user.configure(timeout=1)
     server.faults({"operation": operation, "nth": 1, "times": 1, "fault": fault})
@@ -240,9 +241,6 @@ def assert_came_up(user: User, mailbox: Mailbox, before: Counter[tuple[str, str]
     assert "nothing new" in user.syncs()
 
 
-TORTURE = os.environ.get("HYPOTHESIS_PROFILE") == "torture"
-
-
 @pytest.mark.parametrize("share", range(2))
 def test_a_kill_while_changes_go_up_is_made_good(share: int, tmp_path: Path) -> None:
     """At fuse points spread over the run; all of them in torture."""
@@ -266,7 +264,7 @@ def test_a_kill_while_changes_go_up_is_made_good(share: int, tmp_path: Path) -> 
 
 
 #: Of each operation that `change_here` asks for, the first request is struck.
-UP_FAULTS = ("lost-reply", "drop", "late:0.5", "truncate", "busy:50", "http-503", "hang")
+UP_FAULTS = ("lost-reply", "drop", "late:0.5", "truncate", "busy:50", "http-503:1", "hang")
 UP_OPERATIONS = (
     *("CreateItem", "UpdateItem", "MoveItem", "CopyItem", "DeleteItem"),
     *("CreateFolder", "UpdateFolder", "MoveFolder", "DeleteFolder"),

@@ -15,6 +15,7 @@ from ews_bridge.exchange import form
 from ews_bridge.exchange import soap
 from tests.contact_server import FORM
 from tests.contact_server import Contacts
+from tests.effort import at_most
 from tests.sandbox_calls import check
 from tests.test_contact_codec import card
 from tests.test_contact_codec import lines
@@ -247,6 +248,7 @@ MEMBERS = st.lists(
 )
 
 
+@at_most(250)
 @given(MEMBERS)
 def test_any_group_means_the_same_after_it_was_on_the_server(more: list[str]) -> None:
     data = card(*GROUP, *more)

@@ -19,6 +19,7 @@ from ews_bridge.exchange import bulk
 from ews_bridge.exchange import creating
 from ews_bridge.exchange import faults
 from ews_bridge.exchange import soap
+from tests.effort import at_most
 
 from .exchange_relay import Relay
 from .exchange_relay import Reply
@@ -201,6 +202,7 @@ def test_a_big_message_is_never_held_three_times() -> None:
 LINES = st.lists(st.sampled_from([b"a", b"\r", b"\n", b"\r\n", b"bc"]), max_size=12)
 
 
+@at_most(500)
 @given(pieces=st.lists(LINES.map(b"".join), max_size=6))
 def test_line_ends_are_the_same_however_the_pieces_fall(pieces: list[bytes]) -> None:
     whole = b"".join(pieces)

@@ -19,7 +19,6 @@ from lxml import etree
 
 from ews_bridge.errors import BadItem
 from ews_bridge.errors import Stale
-from ews_bridge.exchange import snapshots
 from ews_bridge.exchange.items import ItemFolder
 from ews_bridge.exchange.items import Kept
 from ews_bridge.exchange.session import Connection
@@ -28,12 +27,15 @@ from ews_bridge.model import Content
 from ews_bridge.model import Entry
 from ews_bridge.model import New
 from ews_bridge.sandbox import properties
+from ews_bridge.sandbox.store import Folder
 from ews_bridge.sandbox.store import Item
 from ews_bridge.sandbox.world import Mailbox
 from ews_bridge.store import Store
 from ews_bridge.trash import Trash
 from ews_bridge.vdir import Vdir
+from tests.exchange_relay import Reply
 from tests.exchange_relay import connection
+from tests.exchange_relay import relay
 from tests.itemdesk import todo
 from tests.sandbox_server import Running
 from tests.sandbox_server import running
@@ -136,19 +138,12 @@ def _server(_: Path) -> Iterator[Others]:
         alice = sandbox.alice
         tasks = alice.folder("tasks")
         other = alice.create_folder(tasks, "Other", "IPF.Task")
-        first, second = (
-            ItemFolder(
-                line,
-                alice.folder_id(folder),
-                number,
-                form=FORM,
-                trash=alice.folder_id(alice.folder("deleteditems")),
-                kept=Kept(),
-                ids=lambda _: {},
-            )
-            for number, folder in ((FIRST, tasks), (SECOND, other))
-        )
-        yield Server(sandbox, alice, line, (first, second))
+        yield Server(sandbox, alice, line, (_store(line, alice, tasks, FIRST), _store(line, alice, other, SECOND)))
+
+
+def _store(line: Connection, alice: Mailbox, folder: Folder, number: int) -> ItemFolder:
+    trash = alice.folder_id(alice.folder("deleteditems"))
+    return ItemFolder(line, alice.folder_id(folder), number, form=FORM, trash=trash, kept=Kept(), ids=lambda _: {})
 
 
 @pytest.fixture(params=[_files, _server], ids=["vdir", "exchange"])
@@ -459,18 +454,20 @@ def test_an_item_of_another_kind_is_named_and_not_gone(server: Server) -> None:
     assert "not a task" in str(result)
 
 
-def test_what_was_edited_while_it_was_being_deleted_is_brought_back(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    store, _ = server.stores()
-    (entry,) = made(store, 1)
-    look = snapshots.look
+def test_what_was_edited_while_it_was_being_deleted_is_brought_back(server: Server) -> None:
+    (entry,) = made(server.stores()[0], 1)
 
-    def edited_before(folder: ItemFolder, ids: list[str]) -> Iterator[tuple[str, snapshots.Looked]]:
-        for item in server.alice.items.values() if ids else ():
-            properties.write(item, properties.SUBJECT, "String", "at the last moment")
-        yield from look(folder, ids)
+    def edited_before(body: bytes, forward: Callable[[], Reply]) -> Reply:
+        if b"<m:MoveItem" in body and not moves:
+            server.edit(entry, "at the last moment")
+        moves.extend([body] if b"<m:MoveItem" in body else [])
+        return forward()
 
-    monkeypatch.setattr(snapshots, "look", edited_before)
-    assert isinstance(only(store.delete([entry])), Stale)
+    moves: list[bytes] = []
+    with relay(server.sandbox.url, edited_before) as between, connection(between.url) as line:
+        store = _store(line, server.alice, server.alice.folder("tasks"), FIRST)
+        assert isinstance(only(store.delete([entry])), Stale)
+    assert len(moves) == 2
     assert server.here() == Counter([(FIRST, "at the last moment")])
 
 

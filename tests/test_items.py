@@ -15,6 +15,7 @@ from exchangelib import Task
 
 from ews_bridge.exchange.task import TaskForm
 from ews_bridge.model import Side
+from ews_bridge.sandbox import seed as seeding
 from ews_bridge.sandbox.store import Folder
 from tests.itemdesk import ItemDesk
 from tests.itemdesk import itemdesk
@@ -509,11 +510,11 @@ def test_in_a_read_only_list_the_servers_view_is_restored(it: ItemDesk) -> None:
     edit(file, "Fixed", "Changed")
     put(it, "new.ics", todo("n", "New"))
     report = it.sync()
+    assert (len(report.conflicts), len(report.reverted)) == (1, 1), report
     it.settle()
     assert list(there(it)) == ["Fixed"]
     assert [path.name for path in it.files("tasks")] == [file.name]
     assert b"SUMMARY:Fixed" in file.read_bytes()
-    assert report.reverted
     assert "New" in it.user.run("restore", "--list").out
 
 
@@ -627,6 +628,38 @@ def test_a_finished_task_that_recurs_becomes_the_next_one_here_as_well(it: ItemD
     here = {FORM.read(path.read_bytes()).revision for path in it.files("tasks")}
     assert len(here) == len(list(it.outlook.tasks.all())) == 2
     assert b"STATUS:NEEDS-ACTION" in file.read_bytes(), "the one that comes next"
+
+
+def test_a_day_that_is_done_is_a_task_of_its_own_and_nothing_to_tell_of(it: ItemDesk) -> None:
+    it.settle()
+    file = put(it, "w.ics", todo("w", "Weekly", "DTSTART;VALUE=DATE:20261124", "DUE;VALUE=DATE:20261124", "RRULE:FREQ=WEEKLY"))
+    it.settle()
+    with seeding.earlier(it.server.world):
+        there(it)["Weekly"].complete()
+    assert it.settle().notes == []
+    next(task for task in it.outlook.tasks.all() if task.is_recurring).complete()
+    report = it.settle()
+    assert (report.done, report.notes) == ({"update local": 1, "download": 1}, [])
+    uids = [FORM.read(path.read_bytes()).uid for path in it.files("tasks")]
+    assert len(set(uids)) == 3 and FORM.read(file.read_bytes()).uid == "w"
+    before = [path.read_bytes() for path in it.files("tasks")]
+    for item in list(it.outlook.tasks.all()):
+        item.move(it.outlook.trash), item.move(it.outlook.tasks)
+    it.settle()
+    assert [path.read_bytes() for path in it.files("tasks")] == before, "wherever it is moved"
+
+
+def test_the_last_day_of_a_series_keeps_its_file(it: ItemDesk) -> None:
+    it.settle()
+    rule = "RRULE:FREQ=DAILY;UNTIL=20261124"
+    file = put(it, "w.ics", todo("w", "Daily", "DTSTART;VALUE=DATE:20261124", "DUE;VALUE=DATE:20261124", rule, "X-OWN:kept"))
+    it.settle()
+    there(it)["Daily"].complete()
+    it.settle()
+    assert it.files("tasks") == [file] and b"X-OWN:kept" in file.read_bytes() and b"STATUS:COMPLETED" in file.read_bytes()
+    edit(file, "SUMMARY:Daily", "SUMMARY:Done")
+    assert it.settle().done == {"update remote": 1}
+    assert list(there(it)) == ["Done"] and it.files("tasks") == [file]
 
 
 def test_nobody_is_mailed(it: ItemDesk) -> None:

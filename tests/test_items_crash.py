@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from exchangelib import Task
 
+from tests.effort import TORTURE
 from tests.itemdesk import ItemDesk
 from tests.itemdesk import itemdesk
 from tests.itemdesk import todo
@@ -65,7 +66,7 @@ def check(it: ItemDesk) -> None:
     assert b"PHOTO" in it.file("contacts", "Grace").read_bytes()
 
 
-@pytest.mark.parametrize("share", range(3))
+@pytest.mark.parametrize("share", range(2))
 def test_a_kill_at_any_point_is_made_good(share: int, tmp_path: Path) -> None:
     with itemdesk(tmp_path / "probe") as probe:
         prepare(probe)
@@ -74,7 +75,7 @@ def test_a_kill_at_any_point_is_made_good(share: int, tmp_path: Path) -> None:
         total = len((tmp_path / "points").read_text().splitlines())
         check(probe)
     assert total > 100, "too few points to mean anything"
-    for point in some(total, wanted=12, seed=3)[share::3]:
+    for point in some(total, wanted=total if TORTURE else 6, seed=3)[share::2]:
         with itemdesk(tmp_path / f"at{point}") as it:
             prepare(it)
             killed = User(it.user.home, it.relay.url).run(str(point), "/dev/null", "sync", module=FUSE)

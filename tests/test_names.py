@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from ews_bridge import names
 from ews_bridge.names import Layout
 from ews_bridge.names import from_imap
+from tests.effort import at_most
 
 LAYOUTS: list[Layout] = ["verbatim", "maildir++", "flat"]
 HOSTILE = [
@@ -85,6 +86,7 @@ def test_layouts(layout: Layout, directory: str) -> None:
     assert names.path(directory, layout) == "A/b.c"
 
 
+@at_most(500)
 @given(path, st.sampled_from(LAYOUTS), st.sampled_from(["", "INBOX"]))
 @example(["..", ".."], "verbatim", "")
 @example(["a.b", "c"], "flat", "")
@@ -104,6 +106,7 @@ def test_a_path_survives_its_directory(parts: list[str], layout: Layout, parent:
         assert names.path(directory, layout) == path
 
 
+@at_most(500)
 @given(path, path, st.sampled_from(LAYOUTS))
 def test_two_paths_never_share_a_directory(one: list[str], other: list[str], layout: Layout) -> None:
     assert (names.directory(join(one), layout) == names.directory(join(other), layout)) == (one == other)

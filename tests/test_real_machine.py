@@ -18,10 +18,10 @@ from hypothesis.stateful import RuleBasedStateMachine
 from hypothesis.stateful import initialize
 from hypothesis.stateful import rule
 
+from tests.effort import TORTURE
 from tests.inside import Inside
 from tests.mirror import message
 from tests.sandbox_server import running
-from tests.test_crash import TORTURE
 from tests.test_crash import UP_OPERATIONS
 from tests.test_crash import edit_somewhere
 from tests.test_crash import held

@@ -30,6 +30,7 @@ from exchangelib.items.calendar_item import SINGLE
 from exchangelib.recurrence import Recurrence
 from exchangelib.recurrence import WeeklyPattern
 
+from ews_bridge.sandbox.demo_items import EVENTS
 from tests.sandbox_server import BOB
 from tests.test_sandbox_exchangelib import Office
 from tests.test_sandbox_exchangelib import office as office
@@ -158,6 +159,7 @@ def test_occurrences_are_changed_and_deleted(office: Office) -> None:
 
 
 def test_a_calendar_is_synchronised_by_its_series(office: Office) -> None:
+    assert [kind for kind, _ in office.alice.calendar.sync_items()] == ["create"] * len(EVENTS)
     master = series(office)
     assert [(kind, item.id) for kind, item in office.alice.calendar.sync_items()] == [("create", master.id)]
     first = master.occurrence(index=1)

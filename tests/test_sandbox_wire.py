@@ -17,6 +17,9 @@ from ews_bridge.sandbox import operations
 from ews_bridge.sandbox import seed
 from ews_bridge.sandbox import soap
 from ews_bridge.sandbox.demo import LETTERS
+from ews_bridge.sandbox.demo_items import CARDS
+from ews_bridge.sandbox.demo_items import EVENTS
+from ews_bridge.sandbox.demo_items import TASKS
 from ews_bridge.sandbox.errors import RequestFault
 from ews_bridge.sandbox.frontend import Options
 from ews_bridge.sandbox.operations.call import Call
@@ -369,8 +372,10 @@ def test_the_demo_is_the_same_every_time() -> None:
         seed.fill(world, alice, "demo")
         worlds.append(_contents(alice))
         assert BOB[0] in world.users
+        for kind, items in {"calendar": EVENTS, "contacts": CARDS, "tasks": TASKS}.items():
+            assert len(alice.folder(kind).items) == len(items) >= 3
     assert worlds[0] == worlds[1]
-    assert len(worlds[0]) == len(LETTERS) >= 40
+    assert len(worlds[0]) == len(LETTERS) + len(EVENTS) + len(CARDS) + len(TASKS)
 
 
 def test_a_folder_of_mail_becomes_folders_of_mail(tmp_path: Path) -> None:

@@ -335,6 +335,34 @@ def test_who_may_not_write_the_list_of_tags_is_told_so_and_the_rest_is_synced(
     assert (ran.code, ran.err) == (0, ""), "told once"
 
 
+def test_a_list_of_tags_that_may_not_be_read_is_none_and_the_rest_is_synced(
+    server: Running, clerk: Clerk, office: Mailbox, clients: Folder
+) -> None:
+    grant(server, "/Clients:editor")
+    clerk.config.write_text(clerk.config.read_text() + "[accounts.work.tags]\n")
+    clerk.syncs()
+    office.add_mime(clients, message(93))
+    server.faults({"operation": "GetFolder", "times": 99, "fault": "error:ErrorAccessDenied"})
+    clerk.syncs()
+    assert len(disk_view(clerk.mail)["Clients"]) == 4
+    file = next(path for path in (clerk.mail / "Clients/cur").iterdir())
+    assert clerk.run("tags", "add", "todo", str(file)).code == 0
+    ran = clerk.run("sync")
+    assert ran.code == 1 and "cannot be tagged todo: you may not add to the list of tags of this mailbox" in ran.err, ran
+
+
+def test_colours_that_may_not_be_read_are_told_calmly(server: Running, clerk: Clerk, clients: Folder) -> None:
+    grant(server, "/Clients:editor")
+    clerk.config.write_text(clerk.config.read_text() + '[accounts.work.tags]\nserver = ["categories"]\n')
+    clerk.syncs()
+    assert clerk.run("tags", "add", "todo", str(next((clerk.mail / "Clients/cur").iterdir()))).code == 0
+    clerk.syncs()
+    ran = clerk.run("tags", "list")
+    assert (ran.code, ran.err) == (0, ""), ran
+    assert "todo" in ran.out and "work: the colours of its tags are not yours to see" in ran.out
+    assert json.loads(clerk.run("tags", "list", "--json").out)["tags"][0]["tag"] == "todo"
+
+
 def test_who_may_edit_the_items_may_not_rename_the_folder(
     server: Running, clerk: Clerk, office: Mailbox, clients: Folder
 ) -> None:
@@ -346,7 +374,7 @@ def test_who_may_edit_the_items_may_not_rename_the_folder(
     (clerk.mail / "Clients/cur/mine:2,S").write_bytes(message(9).replace(b"\r\n", b"\n"))
     (clerk.mail / "Clients").rename(clerk.mail / "Customers")
     ran = clerk.run("sync")
-    assert (ran.code, "move local Customers to Clients" in ran.err) == (0, True), ran
+    assert (ran.code, "move local Customers to Clients: you may not change the folder itself" in ran.err) == (0, True), ran
     clerk.syncs()
     assert disk_view(clerk.mail)["Clients"] == server_view(office)["Clients"]
     assert sum(item.props.get(0x1090, ("", 0))[1] == 2 for item in clients.items.values()) == 1

@@ -237,6 +237,8 @@ def test_special_folders_are_never_deleted_or_renamed_upward(path: str, it: Desk
         pytest.skip("the Inbox is the root itself")
     names = {folder.name for folder in it.server.alice.folder("msgfolderroot").children}
     os.rename(it.directory(path), it.directory("Mine"))
+    (told,) = it.sync().reverted
+    assert told == f"move local Mine to {path}: a default folder keeps its name and place"
     it.settle()
     it.agree()
     shutil.rmtree(it.directory(path))

@@ -215,6 +215,16 @@ def test_what_is_done_in_a_read_only_folder_is_undone_and_kept(it: Desk) -> None
     assert not it.files(20)
 
 
+def test_a_deletion_that_a_reader_only_marks_waits_for_nothing_in_a_read_only_folder(it: Desk) -> None:
+    it.fill("Projects", 20)
+    it.configure('read_only = ["Projects"]')
+    it.sync()
+    rename(it.file(20), letters="T")
+    it.settle()
+    assert it.holds(20) == "Projects:" and it.file(20).name.endswith("T"), "the letter is the reader's"
+    assert overview.status(it.account).pending == 0
+
+
 def test_a_read_only_folder_itself_stays(it: Desk) -> None:
     it.fill("Projects", 20)
     it.configure('read_only = ["Projects", "Archive"]')

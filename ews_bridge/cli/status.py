@@ -128,7 +128,7 @@ def _lines(name: str, standing: Standing) -> list[str]:
     for kept in standing.conflicts:
         where = f" in {kept.folder}" if kept.folder else ""
         lines += [f"  conflict: {kept.subject or 'no subject'}{where}: your version is {kept.file}"]
-    lines += [f"  undone by the last sync, as the folder is read-only: {each}" for each in standing.last("reverted")]
+    lines += [f"  undone by the last sync: {each}" for each in standing.last("reverted")]
     for word, failures in (("refused", status.refused), ("failed", status.failures)):
         for failure in failures:
             lines += [f"  {word}: {failure.what}: {failure.why}"] + ([f"    hint: {failure.hint}"] if failure.hint else [])

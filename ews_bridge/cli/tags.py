@@ -70,13 +70,16 @@ def _list(accounts: Sequence[config.Account], given: Given) -> int:
 
     listed: list[dict[str, object]] = []
     rows: list[list[str]] = []
+    unseen: list[str] = []
     for account in accounts:
         counts = tagedit.count(account)
         try:
-            colours = tagedit.colours(account)
+            found = tagedit.colours(account)
         except EwsBridgeError as error:
             output.complain(f"the server's list of categories cannot be read: {error}", account=account.name)
-            colours = {}
+            found = {}
+        unseen += [account.name] if found is None else []
+        colours = found or {}
         for name in sorted(counts.keys() | colours.keys(), key=str.casefold):
             colour = COLOURS[colours[name]] if 0 <= colours.get(name, -1) < len(COLOURS) else ""
             rows.append([name, f"{counts.get(name, 0):,}", colour, account.name])
@@ -85,6 +88,8 @@ def _list(accounts: Sequence[config.Account], given: Given) -> int:
         output.say_json({"tags": listed})
     for line in output.table(["TAG", "MESSAGES", "COLOUR", "ACCOUNT"], rows, right=(1,)) if rows else ():
         given.say(line)
+    for name in unseen:
+        given.say(f"{name}: the colours of its tags are not yours to see")
     return 0
 
 

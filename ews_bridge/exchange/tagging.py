@@ -10,8 +10,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+from contextlib import contextmanager
 from xml.sax.saxutils import escape
 
 import pybase64
@@ -31,6 +33,7 @@ from ews_bridge.model import Tags
 TRIES = 4
 
 _CONFLICT = frozenset({"ErrorIrresolvableConflict", "ErrorStaleObject"})
+_DENIED = "ErrorAccessDenied"
 _NO_LIST = frozenset({"ErrorFolderNotFound", "ErrorInvalidOperation", "ErrorInvalidRequest", "ErrorItemNotFound"})
 _TAGS = (asking.AKONADI_SET, "Tags")
 _LIST = (asking.AKONADI_SET, "GlobalTags")
@@ -69,10 +72,13 @@ class Tagging:
     # ---- the list
 
     def load(self) -> None:
-        """Read the mailbox's list: one request, and none where Akonadi's store is not used."""
+        """Read the mailbox's list: one request, and none where Akonadi's store is not used. Where it may not be read (that of a
+        shared mailbox belongs to its root), there is none: what is known stays.
+        """
         if "akonadi" in self.places:
-            listed, _ = self._listed()
-            self.names = akonadi.names_of(listed, self.names.by_gid)
+            with _allowed():
+                listed, _ = self._listed()
+                self.names = akonadi.names_of(listed, self.names.by_gid)
 
     def ensure(self, names: Iterable[str]) -> frozenset[str]:
         """Have an id for each of these names, in the mailbox's list, too. Returns those that have none, since who signs in may
@@ -81,7 +87,8 @@ class Tagging:
         with self._lock:
             wanted = list(names)
             if "akonadi" in self.places and self.names.missing(wanted):
-                self._try_write(lambda: [akonadi.new_record(name) for name in self.names.missing(wanted)])
+                with _allowed():
+                    self._write(lambda: [akonadi.new_record(name) for name in self.names.missing(wanted)])
                 return frozenset(self.names.missing(wanted))
             return frozenset()
 
@@ -97,7 +104,8 @@ class Tagging:
                 gids = [gid for gid, name in self.names.by_gid.items() if name == old and not taken]
                 return [akonadi.renamed(listed[g], new) if g in listed else akonadi.new_record(new, g) for g in sorted(gids)]
 
-            self._try_write(records)
+            with _allowed():
+                self._write(records)
 
     def confirm(self) -> None:
         """At the end of a run: what it wrote into the list is still there, or is written again."""
@@ -112,20 +120,12 @@ class Tagging:
         (answer,) = bulk.get_folders(self.connection, [root], fields)
         folder = answer.element.find(f"{{{soap.MESSAGES}}}Folders/*")
         if not answer.ok or folder is None:
-            raise Unavailable(f"the mailbox's list of tags cannot be read: {answer.why()}")
+            raise faults.Fault(f"the mailbox's list of tags cannot be read: {answer.why()}", code=answer.code)
         properties = mail.extended(folder)
         version = mail.number(mail.first(properties, _LIST_VERSION))
         self._last = akonadi.Listed(tuple(properties.get(_LIST, ())), version)
         where = soap.attribute(folder, "FolderId", "Id"), soap.attribute(folder, "FolderId", "ChangeKey")
         return self._last, where
-
-    def _try_write(self, records: Callable[[], list[akonadi.Record]]) -> None:
-        """`_write`, where that is allowed."""
-        try:
-            self._write(records)
-        except faults.Fault as error:
-            if error.code != "ErrorAccessDenied":
-                raise
 
     def _write(self, records: Callable[[], list[akonadi.Record]]) -> None:
         """Add or replace records in the list as it is at that moment, and read it back: not every server minds the change key,
@@ -222,13 +222,27 @@ class Tagging:
         return frozenset(name for name in names if self._hidden(name))
 
 
-def master_list(connection: Connection) -> dict[str, int]:
-    """The mailbox's category list: name → colour (MS-OXOCFG 2.2.5.2.2, -1: none). {} where the server has none."""
+@contextmanager
+def _allowed() -> Iterator[None]:
+    """Leave undone what is not allowed."""
+    try:
+        yield
+    except faults.Fault as error:
+        if error.code != _DENIED:
+            raise
+
+
+def master_list(connection: Connection) -> dict[str, int] | None:
+    """The mailbox's category list: name → colour (MS-OXOCFG 2.2.5.2.2, -1: none). {} where the server has none, None where it is
+    not for who signs in: in a shared mailbox it belongs to the calendar.
+    """
     try:
         answer = bulk.single(connection, asking.category_list(connection.settings.mailbox), repeat=True).element
     except faults.Fault as error:
         if error.code in _NO_LIST:
             return {}
+        if error.code == _DENIED:
+            return None
         raise
     packed = answer.findtext(f".//{{{soap.TYPES}}}XmlData") or ""
     try:

@@ -8,26 +8,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from lxml import etree
+
 from ews_bridge.errors import BadItem
 from ews_bridge.errors import Stale
-from ews_bridge.exchange import asking
-from ews_bridge.exchange import bulk
 from ews_bridge.exchange import soap
-from ews_bridge.exchange.creating import TRIES
 from ews_bridge.exchange.creating import Place
 from ews_bridge.exchange.creating import Results
 from ews_bridge.exchange.creating import name_of
-from ews_bridge.exchange.creating import new_id
 from ews_bridge.exchange.tagging import Tagging
-from ews_bridge.exchange.writing import CONFLICT
-from ews_bridge.exchange.writing import WRITE_ITEMS
-from ews_bridge.exchange.writing import failed
-from ews_bridge.exchange.writing import items_now
-from ews_bridge.exchange.writing import key_of
-from ews_bridge.exchange.writing import write
+from ews_bridge.exchange.writing import rewrite
 from ews_bridge.model import Entry
 from ews_bridge.model import Tags
 from ews_bridge.model import all_tags
+from ews_bridge.store import Failed
 
 
 def tag(folder: Place, tagging: Tagging, items: Sequence[tuple[Entry, Tags]]) -> Results:
@@ -40,36 +34,11 @@ def tag(folder: Place, tagging: Tagging, items: Sequence[tuple[Entry, Tags]]) ->
             yield entry, BadItem(why, hint='take a tag that is in the list, or set server = ["categories"]')
         else:
             able.append((entry, tags))
-    for start in range(0, len(able), WRITE_ITEMS):
-        yield from _tag(folder, tagging, able[start : start + WRITE_ITEMS])
 
+    def change(entry: Entry, tags: Tags, element: etree._Element) -> tuple[Entry, str] | Failed:
+        if tagging.of(element) != entry.tags:
+            return Stale(f"{name_of(entry)} was tagged meanwhile")
+        name = soap.name(element)
+        return replace(entry, tags=tags), tagging.changes(element, tags, "Message" if name == "Item" else name)
 
-def _tag(folder: Place, tagging: Tagging, items: Sequence[tuple[Entry, Tags]]) -> Results:
-    rest = list(items)
-    for attempt in range(1, TRIES + 1):
-        now = items_now(folder, [entry for entry, _ in rest], tagging.fields)
-        changes: list[tuple[Entry, Tags, str]] = []
-        for entry, tags in rest:
-            current = now[entry.id]
-            if isinstance(current, bulk.Refusal):
-                yield entry, current.error(name_of(entry))
-            elif (entry.revision and key_of(current.element) != entry.revision) or tagging.of(current.element) != entry.tags:
-                yield entry, Stale(f"{name_of(entry)} was edited or tagged meanwhile")
-            else:
-                element = soap.name(current.element)
-                text = tagging.changes(current.element, tags, "Message" if element == "Item" else element)
-                changes.append((entry, tags, asking.item_change((entry.id, key_of(current.element)), text)))
-        rest = []
-
-        def operation(some: Sequence[tuple[Entry, Tags, str]]) -> bytes:
-            return asking.update_items((change for _, _, change in some), overwrite=False)
-
-        for (entry, tags, _), answer in write(folder.connection, changes, operation, repeat=False):
-            if answer.ok:
-                yield entry, replace(entry, tags=tags, revision=new_id(answer)[1] if entry.revision else "")
-            elif answer.code in CONFLICT - bulk.GONE and attempt < TRIES:
-                rest.append((entry, tags))
-            else:
-                yield entry, failed(entry, answer, "tagged")
-        if not rest:
-            return
+    yield from rewrite(folder, able, change, fields=tagging.fields, doing="tagged")

@@ -39,6 +39,9 @@ _ANEW = frozenset({"DTSTAMP", "LAST-MODIFIED", "UID"})
 _COUNTED = ("SEQUENCE:", "CREATED:")
 #: The properties and components that a field stands for.
 _KNOWN = frozenset(name for field in FIELDS for name in field.names)
+#: PidLidTaskDeadOccurrence 0x8109: true of what was one day of a recurring task and is a task of its own, and of the last day.
+_DEAD_NAME = ("00062003-0000-0000-c000-000000000046", str(0x8109))
+_DEAD = '<t:ExtendedFieldURI PropertySetId="{}" PropertyId="{}" PropertyType="Boolean"/>'.format(*_DEAD_NAME)
 
 
 class TaskForm:
@@ -50,9 +53,9 @@ class TaskForm:
 
     def fields(self) -> str:
         uris = (*taskfields.PATHS.values(), "item:DateTimeCreated", "item:LastModifiedTime")
-        return "".join(map(asking.field, uris)) + form.LEFTOVER + form.UID_FIELDS
+        return "".join(map(asking.field, uris)) + form.LEFTOVER + _DEAD + form.UID_FIELDS
 
-    def companions(self, element: etree._Element) -> Companions:
+    def companions(self, element: etree._Element, series: etree._Element | None = None) -> Companions:
         return Companions()
 
     def render(self, snapshot: Snapshot) -> bytes:
@@ -61,7 +64,7 @@ class TaskForm:
             raise BadItem(f"it is a {soap.name(element)}, not a task")
         values, (kept, zones) = taskfields.values(element), _kept(element)
         changed = _stamp(element, "LastModifiedTime")
-        lines = [f"UID:{contentline.escape(form.uid(element))}", f"DTSTAMP:{changed}", f"LAST-MODIFIED:{changed}"]
+        lines = [f"UID:{contentline.escape(_uid(element))}", f"DTSTAMP:{changed}", f"LAST-MODIFIED:{changed}"]
         if not kept.line("CREATED"):
             lines.append(f"CREATED:{_stamp(element, 'DateTimeCreated')}")
         for field in FIELDS:
@@ -173,6 +176,14 @@ def _stamp(element: etree._Element, name: str) -> str:
 
 
 # ---- XML
+
+
+def _uid(element: etree._Element) -> str:
+    """The UID. Exchange makes a day of a recurring task that is done, or has other dates, a task of its own, with a copy of all
+    properties, our UID and the search key, too: but that is the task's that goes on. When an item was made is its own.
+    """
+    dead = mail.first(mail.extended(element), _DEAD_NAME) in ("true", "1")
+    return f"{form.uid(element)}-{_stamp(element, 'DateTimeCreated')}" if dead else form.uid(element)
 
 
 def _differing(before: Values, after: Values) -> list[str]:

@@ -138,45 +138,70 @@ def mark(folder: Folder, items: Sequence[tuple[Entry, Flags]]) -> Results:
             careful.append((entry, wanted))
         else:
             yield entry, failed(entry, answer, "marked")
-    for start in range(0, len(careful), WRITE_ITEMS):
-        yield from _mark_carefully(folder, careful[start : start + WRITE_ITEMS])
+    yield from rewrite(folder, careful, _flags_change, fields=asking.FLAG_FIELDS, doing="marked")
 
 
-def _mark_carefully(folder: Folder, items: Sequence[tuple[Entry, Flags]]) -> Results:
-    """Read what is there, write with its key; when somebody was quicker, once more."""
-    rest = list(items)
-    for attempt in range(1, TRIES + 1):
-        now = items_now(folder, [entry for entry, _ in rest], asking.FLAG_FIELDS)
-        changes: list[tuple[Entry, Flags, str]] = []
-        for entry, wanted in rest:
-            current = now[entry.id]
-            if isinstance(current, bulk.Refusal):
-                yield entry, current.error(name_of(entry))
-            elif entry.revision and key_of(current.element) != entry.revision:
-                yield entry, Stale(f"{name_of(entry)} was edited meanwhile")
-            else:
-                element = soap.name(current.element)
-                properties = mail.extended(current.element)
-                words, flags = mail.words_of(properties), mail.flags(current.element, properties)
-                text = mail.updates(entry.flags, wanted, words, "Message" if element == "Item" else element, now=flags)
-                if text:
-                    changes.append((entry, wanted, asking.item_change((entry.id, key_of(current.element)), text)))
+def _flags_change(entry: Entry, wanted: Flags, element: etree._Element) -> tuple[Entry, str] | Failed:
+    properties, name = mail.extended(element), soap.name(element)
+    words, flags = mail.words_of(properties), mail.flags(element, properties)
+    text = mail.updates(entry.flags, wanted, words, "Message" if name == "Item" else name, now=flags)
+    return (replace(entry, flags=wanted), text) if text else BadItem(f"{name_of(entry)} is a {name}, which has no such flag")
+
+
+def rewrite(
+    folder: Place,
+    items: Sequence[tuple[Entry, T]],
+    change: Callable[[Entry, T, etree._Element], tuple[Entry, str] | Failed],
+    *,
+    fields: str,
+    doing: str,
+) -> Results:
+    """Read what is there, and write with its key what `change` makes of it: the entry as it will be, and the field updates. When
+    somebody was quicker, once more. What has another revision was edited and is not written.
+
+    `fields`: what `change` looks at; `doing`: the word for a failure ("marked").
+    """
+    for start in range(0, len(items), WRITE_ITEMS):
+        rest = list(items[start : start + WRITE_ITEMS])
+        for attempt in range(1, TRIES + 1):
+            now = items_now(folder, [entry for entry, _ in rest], fields)
+            changes: list[tuple[tuple[Entry, T], Entry, str]] = []
+            for entry, wanted in rest:
+                made = _changed(entry, wanted, now[entry.id], change)
+                if isinstance(made, tuple):
+                    changes.append(((entry, wanted), *made))
                 else:
-                    yield entry, BadItem(f"{name_of(entry)} is a {element}, which has no such flag")
-        rest = []
+                    yield entry, made
+            rest = []
+            for (item, after, _), answer in write(folder.connection, changes, _updates, repeat=False):
+                if answer.ok:
+                    yield item[0], replace(after, revision=new_id(answer)[1] if after.revision else "")
+                elif answer.code in CONFLICT - bulk.GONE and attempt < TRIES:
+                    rest.append(item)
+                else:
+                    yield item[0], failed(item[0], answer, doing)
+            if not rest:
+                break
 
-        def operation(some: Sequence[tuple[Entry, Flags, str]]) -> bytes:
-            return asking.update_items((change for _, _, change in some), overwrite=False)
 
-        for (entry, wanted, _), answer in write(folder.connection, changes, operation, repeat=False):
-            if answer.ok:
-                yield entry, replace(entry, flags=wanted, revision=new_id(answer)[1] if entry.revision else "")
-            elif answer.code in CONFLICT - bulk.GONE and attempt < TRIES:
-                rest.append((entry, wanted))
-            else:
-                yield entry, failed(entry, answer, "marked")
-        if not rest:
-            return
+def _changed(
+    entry: Entry,
+    wanted: T,
+    current: bulk.Got | bulk.Refusal,
+    change: Callable[[Entry, T, etree._Element], tuple[Entry, str] | Failed],
+) -> tuple[Entry, str] | Failed:
+    """The entry as it will be, and the change of the item as it is now."""
+    if isinstance(current, bulk.Refusal):
+        return current.error(name_of(entry))
+    key = key_of(current.element)
+    if entry.revision and key != entry.revision:
+        return Stale(f"{name_of(entry)} was edited meanwhile")
+    made = change(entry, wanted, current.element)
+    return (made[0], asking.item_change((entry.id, key), made[1])) if isinstance(made, tuple) else made
+
+
+def _updates(some: Sequence[tuple[object, Entry, str]]) -> bytes:
+    return asking.update_items((change for _, _, change in some), overwrite=False)
 
 
 def _wanted(entry: Entry, flags: Flags) -> Flags:

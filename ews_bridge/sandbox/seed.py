@@ -20,6 +20,7 @@ from . import vtodos
 from .demo import MONDAY
 from .demo import fill_demo
 from .demo import subfolder
+from .demo_items import fill_items
 from .store import Item
 from .world import Folder
 from .world import Mailbox
@@ -64,6 +65,7 @@ def fill(world: World, mailbox: Mailbox, seed: str) -> None:
     """Fill `mailbox` as the command line's `--seed` says. Raises ValueError for what is none of its forms."""
     if seed == "demo":
         fill_demo(world, mailbox)
+        fill_items(mailbox)
     elif seed == "empty":
         return
     elif match := _BULK.fullmatch(seed):

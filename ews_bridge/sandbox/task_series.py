@@ -53,6 +53,8 @@ def begin(item: Item) -> None:
 def split(item: Item, before: Item) -> Item | None:
     """The one-off task that an update made of the current occurrence, with the series moved on to its next day.
 
+    It has all the properties of the series, and PidLidTaskDeadOccurrence; so has the last occurrence of a series.
+
     `before` is the task as it was. None if the update concerns the series, or if there is no further occurrence: then the
     task itself has changed (UpdateItem operation (task), Remarks).
     """
@@ -65,13 +67,21 @@ def split(item: Item, before: Item) -> Item | None:
         return None
     following = _next_day(before, series, item)
     if following is None:
+        _bury(item)
         return None
     single = item.twin()
+    single.created = item.mailbox.world.time()
+    _bury(single)
     del single.declared["Recurrence"]
     item.props, item.declared, item.mime = before.props, before.declared, before.mime
     item.mailbox.world.forget(item)
     _move_on(item, series, following)
     return single
+
+
+def _bury(item: Item) -> None:
+    """Note that no occurrence follows on this task."""
+    properties.write(item, tasks.DEAD, "Boolean", value=True)
 
 
 def skip(item: Item) -> bool:

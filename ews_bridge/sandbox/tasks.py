@@ -27,7 +27,7 @@ from .store import Item
 
 TASK = SETS["Task"]
 COMMON = SETS["Common"]
-# MS-OXPROPS: PidLidTaskStatus, PercentComplete, StartDate, DueDate, DateCompleted, Complete, Owner, Version
+# MS-OXPROPS: PidLidTaskStatus, PercentComplete, StartDate, DueDate, DateCompleted, Complete, Owner, Version, DeadOccurrence
 STATUS: PropertyName = (TASK, 0x8101)
 PERCENT: PropertyName = (TASK, 0x8102)
 START: PropertyName = (TASK, 0x8104)
@@ -36,6 +36,7 @@ COMPLETED: PropertyName = (TASK, 0x810F)
 COMPLETE: PropertyName = (TASK, 0x811C)
 OWNER: PropertyName = (TASK, 0x811F)
 VERSION: PropertyName = (TASK, 0x8112)
+DEAD: PropertyName = (TASK, 0x8109)
 STATUSES = ("NotStarted", "InProgress", "Completed", "WaitingOnOthers", "Deferred")
 NOT_STARTED, IN_PROGRESS, DONE = 0, 1, 2
 DAY = 86_400
