@@ -186,9 +186,7 @@ def _folder_job(run: Run) -> folder_trees.Job:
     return folder_trees.Job(run.state, run.trees, run.kind.scope, _policy(run), fixed, take)
 
 
-def _show_folders(
-    progress: Progress, state: State, trees: folder_trees.Trees, steps: Iterable[Step], report: Report
-) -> list[Step]:
+def _show_folders(progress: Progress, _: State, __: folder_trees.Trees, steps: Iterable[Step], report: Report) -> list[Step]:
     for step in steps:
         report.count(folder_trees.word(step))
         if folder_trees.word(step):
