@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
@@ -37,6 +38,17 @@ from ews_bridge.model import Scan
 from ews_bridge.model import Side
 from ews_bridge.model import all_tags
 from ews_bridge.plan import ANY
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A creation that was begun: on which side and where, for which row, and how the source was at that moment."""
+
+    token: str
+    side: Side
+    collection: int
+    row: Row
+    source: Entry
 
 
 class State:
@@ -262,12 +274,7 @@ class State:
     def linked_in(self, collection: int) -> list[Row]:
         """All rows that have anything in this collection."""
         with self._lock:
-            rows = self._db.execute(
-                f"SELECT {tables.ROW} FROM item WHERE local_collection = ? AND local_id != '' "
-                f"UNION SELECT {tables.ROW} FROM item WHERE remote_collection = ? AND remote_id != ''",
-                (collection, collection),
-            )
-            return [tables.row_of(row) for row in rows]
+            return differences.linked_in(self._db, collection)
 
     def ids(self, side: Side, keys: Iterable[str]) -> Mapping[str, str]:
         """The ids of the items with these keys, as far as that side has them."""
@@ -302,20 +309,20 @@ class State:
                 ],
             )
 
-    def intents(self) -> list[tables.Intent]:
+    def intents(self) -> list[Intent]:
         """Creations that were begun and whose end was not noted. Those whose row is gone are dropped."""
         with self._lock:
             rows = self._db.execute(
                 "SELECT token, side, collection, number, source_revision, source_flags, source_tags FROM journal"
             ).fetchall()
-            found: list[tables.Intent] = []
+            found: list[Intent] = []
             for token, side_name, collection, number, revision, flags, tags in rows:
                 side, row = Side(side_name), self.row(number)
                 source = row[side.other] if row else None
                 if row is None or source is None:
                     continue
                 at_start = replace(source, revision=revision, flags=tables.flags_of(flags), tags=tables.tags_of(tags))
-                found.append(tables.Intent(token, side, collection, row, at_start))
+                found.append(Intent(token, side, collection, row, at_start))
             return found
 
     def settle(self, rows: Iterable[Row], *, tokens: Iterable[str] = ()) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from functools import lru_cache
 from typing import Any
@@ -194,17 +193,6 @@ def _assigned(name: str) -> str:
     if name == "label":
         return "label = COALESCE(NULLIF(?, ''), label)"
     return f"{name} = ?"
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """A creation that was begun: on which side and where, for which row, and how the source was at that moment."""
-
-    token: str
-    side: Side
-    collection: int
-    row: Row
-    source: Entry
 
 
 @lru_cache(maxsize=256)

@@ -167,8 +167,7 @@ class ExchangeTree:
         special = self.special()
         bin_ = special.get("deleteditems", "")
         if self._items is not None:
-            meetings = self._meetings(collection)
-            return self._items(entry.id, collection, trash=bin_, tagging=self.tagging, meetings=meetings)
+            return self._items(entry.id, collection, trash=bin_, tagging=self.tagging, meetings=self._meetings(collection))
         return ExchangeFolder(
             self.connection,
             entry.id,
