@@ -52,6 +52,7 @@ def _grants(context: click.Context, parameter: click.Parameter, values: tuple[st
     "--mime", type=click.Choice(["regenerate", "keep"]), default="regenerate", show_default=True, help="How mail comes back."
 )
 @click.option("--rtt-ms", type=click.FloatRange(min=0), default=0.0, metavar="N", help="Answer each request so much later.")
+@click.option("--mb-per-s", type=click.FloatRange(min=0), default=0.0, metavar="N", help="Each connection carries so much.")
 @click.option(
     "--ready-file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write the URL there when ready."
 )
@@ -65,6 +66,7 @@ def command(
     auth: str,
     mime: Literal["regenerate", "keep"],
     rtt_ms: float,
+    mb_per_s: float,
     ready_file: Path | None,
 ) -> int:
     """Serve an Exchange that fits in memory.
@@ -89,6 +91,7 @@ def command(
         auth=schemes,
         mime=mime,
         rtt_ms=rtt_ms,
+        rate=mb_per_s * 1e6,
         ready_file=ready_file,
     )
     try:

@@ -28,6 +28,7 @@ from ews_bridge.exchange import mail
 from ews_bridge.exchange import soap
 from ews_bridge.exchange.creating import Dates
 from ews_bridge.exchange.folder import ExchangeFolder
+from ews_bridge.exchange.meetingmail import MeetingMail
 from ews_bridge.exchange.session import Connection
 from ews_bridge.exchange.survey import Survey
 from ews_bridge.exchange.survey import refuse_access
@@ -43,7 +44,6 @@ from ews_bridge.store import Store
 if TYPE_CHECKING:  # not needed where only mail is synced
     from ews_bridge.exchange.form import Form
     from ews_bridge.exchange.items import Ids
-    from ews_bridge.exchange.meetingmail import MeetingMail
     from ews_bridge.exchange.tagging import Tagging
 
 #: Asked for by name; what a mailbox does not have is absent from the answer.
@@ -98,10 +98,9 @@ class ExchangeTree:
         ids: Ids = lambda _: {},
         meetings: Callable[[int], MeetingMail] = lambda _: MeetingMail(),
     ) -> None:
-        self.connection, self.tagging, self._adopting = connection, tagging, adopting
-        self._form = form
+        self.connection, self.tagging = connection, tagging
+        self._adopting, self._form, self._meetings = adopting, form, meetings
         self._class = form.folder_class if form else _LABELS["Folder"]
-        self._meetings = meetings
         self._items: Callable[..., Store] | None = None
         if form:
             from ews_bridge.exchange import items

@@ -36,6 +36,7 @@ def _settings(argv: list[str] | None) -> Settings:
     parser.add_argument("--auth", default="basic,ntlm", help=f"a list of: {', '.join(SCHEMES)}")
     parser.add_argument("--mime", choices=("regenerate", "keep"), default="regenerate")
     parser.add_argument("--rtt-ms", type=float, default=0, metavar="N", help="delay of each answer, in milliseconds")
+    parser.add_argument("--mb-per-s", type=float, default=0, metavar="N", help="what each connection carries; 0: no limit")
     parser.add_argument("--ready-file", type=Path, metavar="FILE", help="write the URL there when connections are accepted")
     parser.add_argument("--language", default="en", help="of the folder names")
     given = parser.parse_args(argv)
@@ -50,6 +51,7 @@ def _settings(argv: list[str] | None) -> Settings:
         auth=frozenset(given.auth.replace(" ", "").lower().split(",")),
         mime=given.mime,
         rtt_ms=given.rtt_ms,
+        rate=given.mb_per_s * 1e6,
         ready_file=given.ready_file,
         language=given.language,
     )

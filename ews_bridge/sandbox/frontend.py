@@ -48,7 +48,7 @@ _GZIP_FROM = 1024  # bytes; below, the answer does not get smaller by much
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is chosen when the server starts.
+    """What is chosen when the server starts. `rate`: bytes a second that each connection carries to the client; 0: all at once.
 
     `compress` answers with gzip where the client offers it, as Exchange does; it is off because it costs more time than
     the loopback saves. `check_requests` refuses what the schema refuses.
@@ -56,6 +56,7 @@ class Options:
 
     schemes: frozenset[str] = frozenset(("basic", "ntlm"))
     rtt_ms: float = 0
+    rate: float = 0
     request_limit: int = REQUEST_LIMIT
     compress: bool = False
     check_requests: bool = True
@@ -236,8 +237,7 @@ class Sandbox:
         status, answer = self.carry_out(parsed, body, mailbox)
         if self.witness is not None:
             self.witness(body, answer)
-        if half:
-            await asyncio.sleep(half)
+        await asyncio.sleep(half + (len(answer) / self.options.rate if self.options.rate else 0))
         if fault is not None:
             return await self._after(request, status, answer, fault)
         return self._reply(request, status, answer)

@@ -46,6 +46,7 @@ class Settings:
     auth: frozenset[str] = frozenset(("basic", "ntlm"))
     mime: Literal["regenerate", "keep"] = "regenerate"
     rtt_ms: float = 0
+    rate: float = 0
     ready_file: Path | None = None
     language: str = "en"
 
@@ -98,7 +99,7 @@ def running(world: World, options: Options | None = None, *, host: str = "127.0.
 
 async def _serve(settings: Settings) -> None:
     world = build_world(settings)
-    sandbox = Sandbox(world, Options(schemes=settings.auth, rtt_ms=settings.rtt_ms))
+    sandbox = Sandbox(world, Options(schemes=settings.auth, rtt_ms=settings.rtt_ms, rate=settings.rate))
     asked_to_stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -93,10 +93,11 @@ class Server:
 
 
 @contextmanager
-def sandbox(seed: str, *, rtt_ms: float = 0) -> Iterator[Server]:
+def sandbox(seed: str, *, rtt_ms: float = 0, mb_per_s: float = 0) -> Iterator[Server]:
     """An Exchange in memory that serves MIME as it was seeded, in a process of its own."""
     command = [sys.executable, "-m", "ews_bridge.sandbox", "--seed", seed, "--mime", "keep", "--auth", "basic"]
-    with subprocess.Popen([*command, "--rtt-ms", str(rtt_ms)], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    command += ["--rtt-ms", str(rtt_ms), "--mb-per-s", str(mb_per_s)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             url = process.stdout.readline().strip()
