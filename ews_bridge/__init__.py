@@ -16,7 +16,7 @@ when last in agreement. A *cursor* says how far a listing came.
 
 One sync of one kind (`onekind.py`; `sync.py` goes through those of an account):
 
-               cursor                 entries + cursor, one transaction a page
+               cursor                 entries + cursor, in one transaction
     Store.scan ───────► Scan ───────► State.observe(side, …)
                                           │   State.pair: a loss and a find that are one move; two finds that are one item
                                           ▼

@@ -1,8 +1,8 @@
 """Carry steps out: one batch = journal (creations) → one Store call → durable on its side → one transaction of the state.
 
 Batches run in worker threads, which only read and write stores; the state is touched by the calling thread alone. What
-a batch returns is settled in one transaction, so that a crash at any moment leaves the state as it was before the batch
-or as it is after it, and `recover` finds the items of a creation whose end was not noted by their tokens.
+a batch returns is settled in one transaction (in which the next is journalled), so that a crash at any moment leaves the state as
+it was before the batch or as it is after it, and `recover` finds the items of a creation whose end was not noted by their tokens.
 
 Must never do: settle what a store did not say it did; repeat a creation whose outcome is unknown.
 """
@@ -10,6 +10,7 @@ Must never do: settle what a store did not say it did; repeat a creation whose o
 from __future__ import annotations
 
 import operator
+import secrets
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -76,6 +77,13 @@ class Tools:
     same: Same = operator.eq
 
 
+def tokens() -> Iterator[str]:
+    """20 random characters each. Many at once: whoever asks the system lets other threads run, and waits for its turn."""
+    while True:
+        many = secrets.token_hex(1000)
+        yield from (many[at : at + 20] for at in range(0, len(many), 20))
+
+
 def recover(state: State, stores: Stores) -> int:
     """Finish what an earlier run began: link the creations that happened, strike out those that did not.
 
@@ -118,14 +126,19 @@ def apply(pages: Iterable[Sequence[Step]], tools: Tools, report: Report) -> set[
     running: dict[Future[Outcome], Batch] = {}
     error: EwsBridgeError | None = None
     for batch in (batch for steps in pages for batch in _batches(steps)):
+        ended: list[tuple[Batch, Outcome]] = []
         while running and (len(running) >= tools.width or _held(running) + batch.bytes > IN_FLIGHT_BYTES):
-            error = _drain(running, tools, report, again) or error
-        if error:
-            break
-        batch = _begin(batch, tools)
+            ended += _ended(running)
+        with tools.state.together():
+            error = _settle(ended, tools, report, again)
+            if error:
+                break
+            batch = _begin(batch, tools)
         running[tools.workers.submit(perform, batch, tools.stores, tools.aside, tools.same)] = batch
     while running:
-        error = _drain(running, tools, report, again) or error
+        ended = _ended(running)
+        with tools.state.together():
+            error = _settle(ended, tools, report, again) or error
     if error:
         raise error
     return again
@@ -136,7 +149,12 @@ def _held(running: Mapping[Future[Outcome], Batch]) -> int:
 
 
 def _begin(batch: Batch, tools: Tools) -> Batch:
-    """Journal what the batch will create."""
+    """Journal what the batch will create; give up the base of what it will forget.
+
+    A file that is gone, and a base that is still there, would be a deletion to a run that knows nothing of the window.
+    """
+    if forgets := [step.row for step in batch.steps if isinstance(step, Forget) and step.row.local and step.row.remote]:
+        tools.state.settle(replace(row, link=None) for row in forgets)
     creates = [step for step in batch.steps if isinstance(step, Create | Copy)]
     if not creates:
         return batch
@@ -145,17 +163,21 @@ def _begin(batch: Batch, tools: Tools) -> Batch:
     return replace(batch, tokens=tokens)
 
 
-def _drain(
-    running: dict[Future[Outcome], Batch], tools: Tools, report: Report, again: set[tuple[Side, int]]
-) -> EwsBridgeError | None:
-    """Wait for a batch to end and settle it; returns the error that ended it early, if one did."""
+def _ended(running: dict[Future[Outcome], Batch]) -> list[tuple[Batch, Outcome]]:
+    """Wait for batches to end, one at least."""
     done, _ = wait(running, return_when=FIRST_COMPLETED)
+    return [(running.pop(future), future.result()) for future in done]
+
+
+def _settle(
+    ended: Iterable[tuple[Batch, Outcome]], tools: Tools, report: Report, again: set[tuple[Side, int]]
+) -> EwsBridgeError | None:
+    """Settle batches that have ended; returns the error that ended one early, if one did."""
     error: EwsBridgeError | None = None
-    for future in done:
-        batch, outcome = running.pop(future), future.result()
-        rows = [row for _, row in outcome.rows]
-        ended = [step for step, _ in outcome.rows] + [step for step, _ in outcome.failed]
-        tokens = [batch.tokens[step.row.number] for step in ended if step.row.number in batch.tokens]
+    for batch, outcome in ended:
+        rows = [row for _, row in outcome.rows] + [step.row for step, _ in outcome.failed if isinstance(step, Forget)]
+        tried = [step for step, _ in outcome.rows] + [step for step, _ in outcome.failed]
+        tokens = [batch.tokens[step.row.number] for step in tried if step.row.number in batch.tokens]
         tools.state.settle(rows, tokens=tokens)
         bad = [(step, why) for step, why in outcome.failed if isinstance(why, BadItem)]
         # Told once. It is tried again now and then: what the server could not give may have been its bad hour.
@@ -167,7 +189,7 @@ def _drain(
         report.conflicts += [f"{step}: {outcome.kept[step.row.number]}" for step in taken if isinstance(step, Conflict)]
         size = sum(step.source.hints.size for step, _ in outcome.rows if isinstance(step, Create | Update))
         report.bytes += size
-        tools.advance(len(ended), size)
+        tools.advance(len(tried), size)
         for step, why in outcome.failed:
             if isinstance(why, Stale):
                 again |= {(side, entry.collection) for side in Side if (entry := step.row[side])}

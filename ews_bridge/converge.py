@@ -46,6 +46,9 @@ from ews_bridge.state import State
 #: Rounds at most; what is not quiet then (a reader that edits all the time) is left for the next run.
 ROUNDS = 6
 
+#: So many local files (and folders) are taken in by one transaction.
+PAGE = 1000
+
 #: Looks at most after the first; each follows from something that changed during the one before.
 LOOKS = 4
 
@@ -75,12 +78,17 @@ class Job:
     coming: Collection[Place] = ()
     #: Change stamps of the server's collections, as read before this run's scans, and as they are now; absent or "": not known.
     stamps: Mapping[int, str] = field(default_factory=dict)
+    #: The server's collections that held nothing when the stamps were read, by its own count.
+    empty: Collection[int] = ()
     probe: Callable[[], Mapping[int, str]] = dict
 
 
 def converge(job: Job, report: Report) -> None:
     """Bring both sides together. Failures of single collections and items go into the report; graver errors are raised."""
-    unseen = look(job, [place for place in job.stores if _due(job, place, job.stamps)], report)
+    due = [place for place in job.stores if _due(job, place, job.stamps)]
+    unused = [place for place in due if _unused(job, place)]
+    _observe_all(job, [(place, Scan(first=True, last=True)) for place in unused], job.stamps)
+    unseen = look(job, [place for place in due if place not in unused], report)
     held = frozenset(side.other for side, _ in unseen)
     job = replace(job, policy=replace(job.policy, hold_deletes=job.policy.hold_deletes | held))
     for number in range(ROUNDS):
@@ -95,6 +103,15 @@ def converge(job: Job, report: Report) -> None:
             return
         if again:
             look(job, [place for place in job.stores if place in again], report)
+
+
+def _unused(job: Job, place: Place) -> bool:
+    """Whether a collection of the server holds nothing, and nobody ever saw anything in it: then it need not be listed before its
+    stamp moves. So nothing is ever taken for deleted because of a count.
+    """
+    side, number = place
+    empty = side is Side.REMOTE and number in job.empty and job.stamps.get(number)
+    return bool(empty) and not job.state.cursor(*place)[0] and not job.state.known(*place)
 
 
 def look(job: Job, places: Sequence[Place], report: Report) -> set[Place]:
@@ -202,18 +219,25 @@ def guard(job: Job, report: Report) -> set[Place]:
 def scan(job: Job, places: Sequence[Place], stamps: Mapping[int, str], report: Report) -> set[Place]:
     """List these collections into the state; returns those that could not be listed to their end, told in the report.
 
-    The server's collections are listed side by side, each page committed with its cursor as it comes.
+    The server's collections are listed side by side; the pages that have come are taken in together, each with its cursor.
     """
     failed: set[Place] = set()
     local = [place for place in places if place[0] is Side.LOCAL]
     remote = [place for place in places if place[0] is Side.REMOTE]
+    pages: list[tuple[Place, Scan]] = []
+    waiting = 0
     for place in local:
         try:
             for page in _listing(job, place):
-                _observe(job, place, page, stamps)
+                pages.append((place, page))
+                waiting += 1 + len(page.entries)
+                if waiting > PAGE:
+                    _observe_all(job, pages, stamps)
+                    waiting = 0
         except (BadItem, DiskError, Refused) as error:
             failed.add(place)
             report.failures.append(Failure(job.paths[place[1]], str(error), error.hint))
+    _observe_all(job, pages, stamps)
     if remote:
         failed |= _scan_side_by_side(job, remote, stamps, report)
     return failed
@@ -222,6 +246,14 @@ def scan(job: Job, places: Sequence[Place], stamps: Mapping[int, str], report: R
 def _listing(job: Job, place: Place) -> Iterator[Scan]:
     cursor, _, _ = job.state.cursor(*place)
     return job.stores[place].scan(cursor, lambda: job.state.known(*place))
+
+
+def _observe_all(job: Job, pages: list[tuple[Place, Scan]], stamps: Mapping[int, str]) -> None:
+    """Take in what was listed, in one transaction."""
+    with job.state.together():
+        for place, page in pages:
+            _observe(job, place, page, stamps)
+    pages.clear()
 
 
 def _observe(job: Job, place: Place, page: Scan, stamps: Mapping[int, str]) -> None:
@@ -254,19 +286,22 @@ def _scan_side_by_side(job: Job, places: Sequence[Place], stamps: Mapping[int, s
             job.workers.submit(work, place).add_done_callback(partial(ended, place))
         running = len(places)
         while running:
-            place, what = pages.get()
-            if isinstance(what, Scan):
+            came = [pages.get()]
+            while not pages.empty():
+                came.append(pages.get())
+            found = [(place, what) for place, what in came if isinstance(what, Scan)]
+            for _ in found:
                 room.release()
-                _observe(job, place, what, stamps)
-                continue
-            running -= 1
-            try:
-                what.result()
-            except Stale:  # the folder is gone since the tree was listed: the next run sees it
-                failed.add(place)
-            except (BadItem, Refused) as error:
-                failed.add(place)
-                report.failures.append(Failure(job.paths[place[1]], str(error), error.hint))
+            _observe_all(job, found, stamps)
+            for place, how in ((place, what) for place, what in came if not isinstance(what, Scan)):
+                running -= 1
+                try:
+                    how.result()
+                except Stale:  # the folder is gone since the tree was listed: the next run sees it
+                    failed.add(place)
+                except (BadItem, Refused) as error:
+                    failed.add(place)
+                    report.failures.append(Failure(job.paths[place[1]], str(error), error.hint))
     finally:
         stop.set()
     return failed

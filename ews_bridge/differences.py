@@ -48,12 +48,10 @@ def rows(db: sqlite3.Connection, *, folders: bool, after: int, limit: int, faile
     made = list(map(tables.row_of, found))
     copies = pairing.copies(db, made[0].number, made[-1].number) if made else set()
     return [
-        replace(
-            row,
-            twin=pairing.twin(db, row) if row.number in copies else None,
-            again=pairing.again(db, row, sent, by_uid=policy.by_uid),
-        )
+        replace(row, twin=twin, again=again) if twin or again else row
         for row in made
+        for twin in (pairing.twin(db, row) if row.number in copies else None,)
+        for again in (pairing.again(db, row, sent, by_uid=policy.by_uid),)
     ]
 
 

@@ -83,16 +83,22 @@ def sync_directories(paths: Iterable[str]) -> None:
 
 def make_directory(path: str) -> None:
     """Make a directory (0700) and its missing parents, durably. Already there: nothing is done."""
-    if os.path.isdir(path):
+    make_directories(os.path.dirname(path) or ".", (os.path.basename(path),))
+
+
+def make_directories(home: str, names: Iterable[str]) -> None:
+    """`make_directory` for each of these in `home`, which is synced once for all."""
+    missing = [path for name in names if not os.path.isdir(path := os.path.join(home, name))]
+    if not missing:
         return
-    parent = os.path.dirname(path) or "."
-    make_directory(parent)
-    try:
-        os.mkdir(path, 0o700)
-    except FileExistsError:
-        if not os.path.isdir(path):  # else another thread was quicker
-            raise
-    sync_directory(parent)
+    make_directory(home)
+    for path in missing:
+        try:
+            os.mkdir(path, 0o700)
+        except FileExistsError:
+            if not os.path.isdir(path):  # else another thread was quicker
+                raise
+    sync_directory(home)
 
 
 def relocate(source: str, target: str, *, staging: str) -> None:

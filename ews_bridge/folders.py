@@ -91,7 +91,7 @@ def observe(state: State, trees: Trees) -> None:
 class Job:
     """What is to be made alike, and how. `fixed`: the numbers of the folders that stay as the server has them, and why.
 
-    `take` carries a step out and says whether something came of it; a dry run only counts.
+    `take` carries steps out and returns those of which something came; a dry run only counts.
     """
 
     state: State
@@ -99,7 +99,7 @@ class Job:
     scope: Scope
     policy: Policy
     fixed: Mapping[int, str]
-    take: Callable[[State, Trees, Step, Report], bool]
+    take: Callable[[State, Trees, Iterable[Step], Report], list[Step]]
 
     def plan(self) -> list[Step]:
         rows = [row for row in self.state.differing(folders=True, limit=1_000_000) if self.scope.covers(row)]
@@ -117,7 +117,7 @@ def converge(job: Job, report: Report) -> list[Failure]:
         steps = sorted((step for step in job.plan() if not isinstance(step, Delete)), key=_depth)
         renamed = _renamed(job.state)
         told = Report()
-        taken = [step for step in steps if job.take(job.state, job.trees, _below(renamed, step), told)]
+        taken = job.take(job.state, job.trees, (_below(renamed, step) for step in steps), told)
         undone = [step for step in taken if step.row.number in job.fixed and _undoes(step)]
         report.reverted += [f"{step}: {job.fixed[step.row.number]}" for step in undone]
         done = len(taken)
@@ -181,30 +181,33 @@ def revive(job: Job, items: Policy, report: Report) -> bool:
         if news or (step.to is Side.REMOTE and any(entry.key.startswith(below) for entry in others)):
             doomed.discard(step.row.number)
             again.append(Create(step.row, dead, step.target))
-    taken = [job.take(job.state, job.trees, step, report) for step in sorted(again, key=_depth)]
-    return any(taken)
+    return bool(job.take(job.state, job.trees, sorted(again, key=_depth), report))
 
 
 def delete(job: Job, report: Report) -> None:
     """Remove the folders that one side lost and in which nothing is left."""
-    for step in dying(job):
-        if not job.state.linked_in(step.row.number):
-            job.take(job.state, job.trees, step, report)
+    job.take(job.state, job.trees, [step for step in dying(job) if not job.state.linked_in(step.row.number)], report)
 
 
-def take(state: State, trees: Trees, step: Step, report: Report) -> bool:
-    """Carry out one step; True when something came of it."""
+def take(state: State, trees: Trees, steps: Iterable[Step], report: Report) -> list[Step]:
+    """Carry steps out; those of which something came. They are settled together, also when an error ends them early: the next
+    run would find the folders where they are now.
+    """
+    taken: list[tuple[Step, Row]] = []
     try:
-        if isinstance(step, Create) and step.to is Side.REMOTE:
-            _create_parents(state, trees[step.to], step)
-        row = _taken(trees, step)
-    except (BadItem, Stale) as error:
-        entry = step.row.remote or step.row.local
-        report.failures.append(Failure(entry.key if entry else "a folder", str(error), error.hint))
-        return False
-    state.settle([row])
-    report.count(word(step))
-    return True
+        for step in steps:
+            try:
+                if isinstance(step, Create) and step.to is Side.REMOTE:
+                    _create_parents(state, trees[step.to], step)
+                taken.append((step, _taken(trees, step)))
+            except (BadItem, Stale) as error:
+                entry = step.row.remote or step.row.local
+                report.failures.append(Failure(entry.key if entry else "a folder", str(error), error.hint))
+    finally:
+        if taken:
+            state.settle([row for _, row in taken])
+    report.count(said for step, _ in taken for said in word(step))
+    return [step for step, _ in taken]
 
 
 def _create_parents(state: State, tree: Tree, step: Create) -> None:

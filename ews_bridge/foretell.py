@@ -15,6 +15,7 @@ from ews_bridge.batch import unfit
 from ews_bridge.errors import BadItem
 from ews_bridge.exchange import itemforetelling
 from ews_bridge.exchange.items import ItemFolder
+from ews_bridge.exchange.meetingmail import Telling
 from ews_bridge.model import Content
 from ews_bridge.model import Create
 from ews_bridge.model import Delete
@@ -22,14 +23,13 @@ from ews_bridge.model import Entry
 from ews_bridge.model import Side
 from ews_bridge.model import Step
 from ews_bridge.model import Update
-from ews_bridge.report import Notice
 from ews_bridge.store import Store
 
 #: The store of a folder of the server, one that is not there yet, too.
 Opened = Callable[[int], Store]
 
 
-def foretold(steps: Iterable[Step], stores: Stores, opened: Opened) -> Iterator[tuple[Step, Notice | BadItem | None]]:
+def foretold(steps: Iterable[Step], stores: Stores, opened: Opened) -> Iterator[tuple[Step, Telling | BadItem]]:
     """Of the steps that write events, contacts or tasks to the server: whom it concerns, or why it cannot be done."""
     groups: dict[tuple[type[Step], int, int], dict[str, Step]] = {}
     for step in steps:

@@ -6,13 +6,16 @@ import json
 import os
 import socket
 from collections import Counter
+from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ews_bridge import config
-from ews_bridge import tagsync
 from ews_bridge.binding import Root
 from ews_bridge.config import Account
 from ews_bridge.config import MailSection
@@ -20,8 +23,9 @@ from ews_bridge.config import Section
 from ews_bridge.errors import BadItem
 from ews_bridge.errors import ConfigError
 from ews_bridge.errors import Stale
-from ews_bridge.exchange.form import Form
+from ews_bridge.exchange.meetingmail import FIRST
 from ews_bridge.exchange.meetingmail import MeetingMail
+from ews_bridge.exchange.meetingmail import Policies
 from ews_bridge.exchange.session import Connection
 from ews_bridge.exchange.tree import ExchangeTree
 from ews_bridge.folders import Scope
@@ -30,15 +34,22 @@ from ews_bridge.mailtree import MailTree
 from ews_bridge.meaning import same_message
 from ews_bridge.model import Side
 from ews_bridge.names import Layout
+from ews_bridge.report import Notice
 from ews_bridge.state import State
 from ews_bridge.store import Tree
 from ews_bridge.tagconfig import TagsSection
 from ews_bridge.trash import Trash
-from ews_bridge.vdirtree import LAYOUT
-from ews_bridge.vdirtree import VdirTree
+
+# What belongs to a kind that is not synced, or to tags where there are none, is not loaded, here and below.
+if TYPE_CHECKING:
+    from ews_bridge.exchange.form import Form
+    from ews_bridge.exchange.tagging import Tagging
+    from ews_bridge.maildir_tags import Keeper
 
 #: Rounds that an item waits for what it refers to: groups in groups need some, groups that contain each other never end.
 WAITED = 3
+#: The fact that says of which collections a run has brought the files to the server.
+_BROUGHT = "brought up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +66,11 @@ class Kind:
 
     @property
     def layout(self) -> Layout:
-        return self.section.layout if isinstance(self.section, MailSection) else LAYOUT
+        if isinstance(self.section, MailSection):
+            return self.section.layout
+        from ews_bridge.vdirtree import LAYOUT
+
+        return LAYOUT
 
     @property
     def root(self) -> Root:
@@ -92,7 +107,6 @@ def of(account: Account, only: Sequence[str] = ()) -> list[Kind]:
 
 
 def _kind(account: Account, name: str, section: Section) -> Kind:
-    # What belongs to a kind that is not synced is not loaded.
     if name == "calendar":
         from ews_bridge.exchange import zones
         from ews_bridge.exchange.event import Events
@@ -119,24 +133,70 @@ def _home_zone() -> str:
 def local_tree(kind: Kind, account: Account, state: State, trash: Trash) -> Tree:
     path = str(kind.section.path)
     if kind.form is None:
-        tags = tagsync.keeper(account, state)
-        return MailTree(path, layout=kind.layout, trash=trash, host=_host(), tags=tags)
+        return MailTree(path, layout=kind.layout, trash=trash, host=_host(), tags=_keeper(account, state))
+    from ews_bridge.vdirtree import VdirTree
+
     return VdirTree(path, suffix=kind.form.suffix, read=kind.form.read, trash=trash)
 
 
-def tags_of(kind: Kind, account: Account) -> TagsSection | None:
+def _tags_of(kind: Kind, account: Account) -> TagsSection | None:
     """What is asked for of this kind's tags."""
-    return account.tags if kind.form is None else tagsync.of_items(account.tags)
+    if account.tags is None or kind.form is None:
+        return account.tags
+    from ews_bridge import tagsync
+
+    return tagsync.of_items(account.tags)
 
 
-def meeting_mail(kind: Kind, state: State, asked: str) -> str:
-    """Whether people are told of meetings: as `asked` for this run, or as the settings say.
+@contextmanager
+def tags(kind: Kind, account: Account, state: State, mailbox: Tagging | None, *, write: bool) -> Iterator[None]:
+    """Around a run: what tags need before the listings, and after the run (see `tagsync`)."""
+    section = _tags_of(kind, account)
+    if section is None and not state.get("tags"):
+        yield
+        return
+    from ews_bridge import tagsync
 
-    What the first sync brings together is no news to those who take part: then nobody is.
-    """
-    if not isinstance(kind.section, ItemsSection) or not state.get("last"):
-        return "never"
-    return asked or kind.section.meeting_mail
+    tagsync.prepare(section, state, mailbox, write=write)
+    yield
+    tagsync.finish(state, mailbox)
+
+
+def _keeper(account: Account, state: State) -> Keeper | None:
+    if account.tags is None:
+        return None
+    from ews_bridge import tagsync
+
+    return tagsync.keeper(account, state)
+
+
+def _tagging(section: TagsSection | None, state: State, connection: Connection) -> Tagging | None:
+    if section is None:
+        return None
+    from ews_bridge import tagsync
+
+    return tagsync.tagging(section, state, connection)
+
+
+def meetings(kind: Kind, state: State, asked: str, noted: list[Notice]) -> Policies:
+    """Whether people are told of meetings: as `asked` for this run, or as the settings say."""
+    wish = "never"
+    if kind.form is not None and kind.form.of_meetings and isinstance(kind.section, ItemsSection):
+        wish = asked or kind.section.meeting_mail
+
+    def copied(uid: str, ident: str) -> bool:
+        return state.has_other(Side.REMOTE, uid, ident)
+
+    usual = MeetingMail(wish, noted, copied=copied)
+    first = MeetingMail(wish, noted, copied=copied, why=FIRST)
+    return Policies(usual, first, frozenset(json.loads(state.get(_BROUGHT) or "[]")))
+
+
+def brought(state: State, collections: Iterable[int]) -> None:
+    """The files of these were brought to the server: what comes up later is news."""
+    known = set(json.loads(state.get(_BROUGHT) or "[]"))
+    if not known.issuperset(collections):
+        state.put({_BROUGHT: json.dumps(sorted(known.union(collections)))})
 
 
 def _host() -> str:
@@ -145,9 +205,13 @@ def _host() -> str:
 
 
 def remote_tree(
-    kind: Kind, account: Account, connection: Connection, state: State, meetings: MeetingMail | None = None
+    kind: Kind,
+    account: Account,
+    connection: Connection,
+    state: State,
+    meetings: Callable[[int], MeetingMail] = lambda _: MeetingMail(),
 ) -> ExchangeTree:
-    """The server's side. `meetings`: who is told of what is done to meetings; by default nobody."""
+    """The server's side. `meetings`: by collection, who is told of what is done to meetings; by default nobody."""
     waited: Counter[tuple[str, ...]] = Counter()
 
     def ids(uids: Iterable[str]) -> Mapping[str, str]:
@@ -160,7 +224,7 @@ def remote_tree(
         return found
 
     special = json.loads(state.get("special") or "{}")
-    tagging = tagsync.tagging(tags_of(kind, account), state, connection)
+    tagging = _tagging(_tags_of(kind, account), state, connection)
     if not isinstance(kind.section, MailSection):
         return ExchangeTree(connection, special=special, form=kind.form, ids=ids, tagging=tagging, meetings=meetings)
     return ExchangeTree(connection, special=special, delete=kind.section.delete, adopting=state.adopting, tagging=tagging)

@@ -26,7 +26,7 @@ from typing import TypeVar
 from ews_bridge import maildir_file
 from ews_bridge.disk import disk_error
 from ews_bridge.disk import durably
-from ews_bridge.disk import make_directory
+from ews_bridge.disk import make_directories
 from ews_bridge.disk import relocate
 from ews_bridge.disk import removed_on_failure
 from ews_bridge.disk import write_new
@@ -178,10 +178,7 @@ class Maildir:
     def create(self, items: Iterable[tuple[Entry, New]]) -> Iterator[tuple[Entry, Entry | Failed]]:
         self._prepare()
         touched: set[str] = set()
-        made = (
-            (source, self._create(source, replace(new, content=self._retagged(new.content, new.tags)), touched))
-            for source, new in items
-        )
+        made = ((source, self._create(source, new, touched)) for source, new in items)
         return durably(((source, self._tagged_as_made(result)) for source, result in made), touched)
 
     def update(self, items: Iterable[tuple[Entry, Content]]) -> Iterator[tuple[Entry, Entry | Failed]]:
@@ -263,7 +260,7 @@ class Maildir:
         file = f"cur/{base}:2,{letters}" if letters else f"new/{base}"
         staged = self._index.at(f"tmp/{base}")
         try:
-            info = write_new(staged, new.content.pieces(), modified=new.content.modified)
+            info = write_new(staged, self._retagged(new.content, new.tags).pieces(), modified=new.content.modified)
             with removed_on_failure(staged):
                 relocate(staged, self._index.at(file), staging=f"{staged}.copy")
         except (Stale, BadItem) as error:
@@ -390,8 +387,7 @@ class Maildir:
             if self._prepared:
                 return
             try:
-                for part in ("tmp", "new", "cur"):
-                    make_directory(self._index.at(part))
+                make_directories(self.directory, ("tmp", "new", "cur"))
                 maildir_file.remove_abandoned(self._index.at("tmp"), TMP_AGE)
             except OSError as error:
                 raise disk_error(error, f"cannot create {self.directory}") from error

@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from ews_bridge import names
 from ews_bridge.disk import disk_error
+from ews_bridge.disk import make_directories
 from ews_bridge.disk import make_directory
 from ews_bridge.disk import named
 from ews_bridge.disk import sync_directories
@@ -70,8 +71,7 @@ class MailTree:
     def create(self, path: str) -> Entry:
         id_ = self._directory(path)
         with named(path, f"cannot create {self._at(id_)}"):
-            for part in _PARTS:
-                make_directory(os.path.join(self._at(id_), part))
+            make_directories(self._at(id_), _PARTS)
         return self._entry(id_, path)
 
     def move(self, entry: Entry, path: str) -> Entry:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 import time
 from collections.abc import Callable
 from collections.abc import Iterable
@@ -34,13 +33,13 @@ from ews_bridge import disk
 from ews_bridge import folders as folder_trees
 from ews_bridge import kinds
 from ews_bridge import signin
-from ews_bridge import tagsync
 from ews_bridge import trash
 from ews_bridge.batch import Stores
 from ews_bridge.config import Account
 from ews_bridge.errors import BadItem
 from ews_bridge.errors import Refused
-from ews_bridge.exchange.meetingmail import MeetingMail
+from ews_bridge.exchange.meetingmail import Policies
+from ews_bridge.exchange.meetingmail import Telling
 from ews_bridge.exchange.session import Connection
 from ews_bridge.exchange.survey import Survey
 from ews_bridge.exchange.tree import ExchangeTree
@@ -54,7 +53,6 @@ from ews_bridge.model import Side
 from ews_bridge.model import Step
 from ews_bridge.report import WAITS
 from ews_bridge.report import Failure
-from ews_bridge.report import Notice
 from ews_bridge.report import Report
 from ews_bridge.runs import Options
 from ews_bridge.runs import Progress
@@ -77,7 +75,7 @@ class Run:
     state: State
     trees: dict[Side, Tree]
     remote: ExchangeTree
-    meetings: MeetingMail
+    meetings: Policies
     workers: Executor
     name: str
     report: Report
@@ -96,14 +94,13 @@ def keep(
         with _opened(account, kind, options, progress, state, connection, name, report) as run:
             run = replace(_bound(run), survey=run.remote.survey())
             write = not options.dry_run and Side.REMOTE in options.writes
-            tagsync.prepare(kinds.tags_of(kind, account), state, run.remote.tagging, write=write)
-            in_the_way = _trees(run)
-            unknown = tuple(path for path in options.folders if path not in _by_path(run))
-            run = _items(run)
-            if folder_trees.revive(_folder_job(run), _policy(run, run.state.folders()), run.report):
-                _items(replace(run, survey=run.remote.survey()))
-                run.report.refused[:] = dict.fromkeys(run.report.refused)  # told twice
-            tagsync.finish(state, run.remote.tagging)
+            with kinds.tags(kind, account, state, run.remote.tagging, write=write):
+                in_the_way = _trees(run)
+                unknown = tuple(path for path in options.folders if path not in _by_path(run))
+                run = _items(run)
+                if folder_trees.revive(_folder_job(run), _policy(run, run.state.folders()), run.report):
+                    _items(replace(run, survey=run.remote.survey()))
+                    run.report.refused[:] = dict.fromkeys(run.report.refused)  # told twice
             if kind.name != "mail":
                 _tell_doubles(run)
             _finish(run, began, in_the_way)
@@ -136,8 +133,8 @@ def _opened(
     report: Report,
 ) -> Iterator[Run]:
     kept = trash.Trash(str(account.state_dir / "trash"), name, kind=kind.name)
-    meetings = MeetingMail(kinds.meeting_mail(kind, state, options.meeting_mail), report.meeting_mail)
-    remote = kinds.remote_tree(kind, account, connection, state, meetings)
+    meetings = kinds.meetings(kind, state, options.meeting_mail, report.meeting_mail)
+    remote = kinds.remote_tree(kind, account, connection, state, meetings.of)
     trees: dict[Side, Tree] = {Side.LOCAL: kinds.local_tree(kind, account, state, kept), Side.REMOTE: remote}
     with ThreadPoolExecutor(_width(account)) as workers:
         yield Run(account, kind, options, progress, state, trees, remote, meetings, workers, name, report)
@@ -185,15 +182,18 @@ def _folder_job(run: Run) -> folder_trees.Job:
     rows = run.state.folders()
     fixed = dict(limits_of(rows, run.survey, run.kind.section.read_only).fixed)
     fixed |= {row.number: "a default folder keeps its name and place" for row in rows if row.remote and row.remote.id in special}
-    take = partial(_show_folder, run.progress) if run.options.dry_run else folder_trees.take
+    take = partial(_show_folders, run.progress) if run.options.dry_run else folder_trees.take
     return folder_trees.Job(run.state, run.trees, run.kind.scope, _policy(run), fixed, take)
 
 
-def _show_folder(progress: Progress, state: State, trees: folder_trees.Trees, step: Step, report: Report) -> bool:
-    report.count(folder_trees.word(step))
-    if folder_trees.word(step):
-        progress.step(str(step))
-    return False
+def _show_folders(
+    progress: Progress, state: State, trees: folder_trees.Trees, steps: Iterable[Step], report: Report
+) -> list[Step]:
+    for step in steps:
+        report.count(folder_trees.word(step))
+        if folder_trees.word(step):
+            progress.step(str(step))
+    return []
 
 
 def _items(run: Run) -> Run:
@@ -207,9 +207,9 @@ def _items(run: Run) -> Run:
     paths = {row.number: entry.key for row in run.state.folders() if (entry := row.remote or row.local)}
     selected = _selected(run, rows)
     tools = _tools(run, stores)
+    run.state.retry(WAITS)
     if not run.options.dry_run:
         apply.recover(run.state, stores)
-        run.state.retry(WAITS)
     special = {ident: name for name, ident in json.loads(run.state.get("special") or "{}").items()}
     roots = [row.remote.key for row in rows if row.remote and special.get(row.remote.id) in UNGUARDED]
     unguarded = {number for number, path in paths.items() if any(f"{path}/".startswith(f"{root}/") for root in roots)}
@@ -228,10 +228,12 @@ def _items(run: Run) -> Run:
         workers=run.workers,
         now=_now,
         stamps=_stamps(run.survey, rows),
+        empty={row.number for row in rows if row.remote and row.remote.id in run.survey.empty},
         probe=lambda: _stamps(run.remote.survey(), rows),
     )
     run.progress.phase(f"listing {run.kind.items}", None)
     converge.converge(job, run.report)
+    run.report.pending += sum(why.startswith(WAITS) for _, why in run.state.failures())
     return run
 
 
@@ -267,7 +269,7 @@ def _tools(run: Run, stores: Stores) -> apply.Tools:
         stores=stores,
         workers=run.workers,
         width=_width(run.account),
-        new_token=lambda: secrets.token_hex(10),
+        new_token=partial(next, apply.tokens()),
         aside=lambda row, content: _keep_aside(run, row, content),
         now=_now,
         advance=run.progress.advance,
@@ -302,14 +304,13 @@ def _taker(run: Run, tools: apply.Tools) -> Callable[[Iterable[Sequence[Step]]],
 
 def _ask(run: Run, stores: Stores, steps: Sequence[Step]) -> None:
     """Ask whether people are told, before the steps are carried out by threads that nobody can talk to."""
-    if run.options.ask is None or run.meetings.wish != "ask":
-        return
-    for _, notice in _foretold(run, stores, steps):
-        if isinstance(notice, Notice) and (told := run.options.ask(notice)) is not None:
-            run.meetings.answer(notice, told=told)
+    ask = run.options.ask if run.meetings.usual.wish == "ask" else None
+    for _, telling in _foretold(run, stores, steps) if ask else ():
+        if ask and isinstance(telling, Telling) and telling.told is None:
+            run.meetings.usual.answer(telling, told=ask(telling.notices[0]))
 
 
-def _foretold(run: Run, stores: Stores, steps: Sequence[Step]) -> Iterator[tuple[Step, Notice | BadItem | None]]:
+def _foretold(run: Run, stores: Stores, steps: Sequence[Step]) -> Iterator[tuple[Step, Telling | BadItem]]:
     """What steps would come to on the server; of mail nothing more is known."""
     if run.kind.form is None:
         return iter(())
@@ -335,9 +336,9 @@ def _shower(run: Run, stores: Stores) -> Callable[[Iterable[Sequence[Step]]], se
                 continue
             foretold = list(_foretold(run, stores, steps))
             failures = {step.row.number: apply.failure(step, bad) for step, bad in foretold if isinstance(bad, BadItem)}
-            possible = [step for step in steps if step.row.number not in failures]
             run.report.failures += failures.values()
-            run.report.meeting_mail += [notice for _, notice in foretold if isinstance(notice, Notice)]
+            possible = [step for step in steps if step.row.number not in failures]
+            run.report.meeting_mail += [each for _, told in foretold if isinstance(told, Telling) for each in told.notices]
             run.report.count(said for step in possible if (said := apply.word(step)))
             for line in apply.words(possible):
                 run.progress.step(line)
@@ -378,8 +379,7 @@ def _tell_doubles(run: Run) -> None:
 def _finish(run: Run, began: float, in_the_way: list[Failure]) -> None:
     """Folders that are gone, those that waited for their names, the trash, and what `status` will say of this run."""
     if run.options.dry_run:
-        for step in folder_trees.dying(_folder_job(run)):
-            _show_folder(run.progress, run.state, run.trees, step, run.report)
+        _show_folders(run.progress, run.state, run.trees, folder_trees.dying(_folder_job(run)), run.report)
         for row in folder_trees.leaving(run.state, run.kind.scope):
             run.progress.step(f"forget {row.local.key if row.local else ''}: no longer synced, its files go to the trash")
         return
@@ -388,6 +388,8 @@ def _finish(run: Run, began: float, in_the_way: list[Failure]) -> None:
         for path, dates in run.remote.dates.items()
         if dates.odd
     ]
+    if Side.REMOTE in run.options.writes:
+        kinds.brought(run.state, _selected(run, [row for row in run.state.folders() if run.kind.scope.covers(row)]))
     folder_trees.delete(_folder_job(run), run.report)
     run.report.failures += folder_trees.converge(_folder_job(run), run.report) if in_the_way else []
     for row in folder_trees.leaving(run.state, run.kind.scope) if Side.LOCAL in run.options.writes else ():

@@ -316,3 +316,9 @@ def id_of(db: sqlite3.Connection, side: Side, key: str) -> str:
         (key,),
     ).fetchone()
     return str(found[0]) if found else ""
+
+
+def has_other(db: sqlite3.Connection, side: Side, key: str, ident: str) -> bool:
+    """Whether an item with this key is on that side beside the one with this id."""
+    same = f"{side}_key = ? AND {side}_key != '' AND {side}_id != ? AND {side}_here AND NOT folder"
+    return bool(db.execute(f"SELECT EXISTS (SELECT 1 FROM item WHERE {same})", (key, ident)).fetchone()[0])

@@ -237,6 +237,8 @@ def merge_tags(link: Link, local: Entry, remote: Entry) -> tuple[Tags, Tags]:
     A place of the server that is not in the base holds nothing but news, and gets what the others of the server have; what is on
     disk then is taken for agreed.
     """
+    if not local.tags and not remote.tags:
+        return {}, {}
     seen = [(link.remote.tags.get(place, frozenset()), now) for place, now in remote.tags.items()]
     seen += [(link.local.tags.get(place, now), now) for place, now in local.tags.items()]
     added = frozenset().union(*(now - base for base, now in seen))
@@ -260,7 +262,7 @@ def with_tags(base: Link, known: Link | None) -> Link:
 
 def base_of(local: Entry, remote: Entry, flags: Flags) -> Link:
     """The link that remembers these two views as being in agreement, with `flags` as the agreed ones."""
-    return Link(replace(local, flags=flags), replace(remote, flags=flags))
+    return Link(*(each if each.flags == flags else replace(each, flags=flags) for each in (local, remote)))
 
 
 def place(entry: Entry) -> int | str:

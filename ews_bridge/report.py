@@ -26,7 +26,8 @@ WAITS = "it waits until you were asked"
 @dataclass(frozen=True, slots=True)
 class Notice:
     """Whom a change to a meeting of the owner's concerned, and whether they were mailed. `what`: "invitation", "update" or
-    "cancellation"; `people`: their addresses; `told` None: the user has to be asked.
+    "cancellation"; `people`: their addresses; `told` None: the user has to be asked. `why`: the reason if they
+    are not told though the settings say so.
     """
 
     what: str
@@ -34,6 +35,7 @@ class Notice:
     uid: str
     people: tuple[str, ...]
     told: bool | None = False
+    why: str = ""
 
     def __str__(self) -> str:
         return f"{self.what} {'to' if self.what == 'invitation' else 'of'} {self.label}"

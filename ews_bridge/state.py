@@ -1,7 +1,7 @@
 """What a run remembers, in one SQLite file per kind of an account: how each item *is* on each side, and the base of the merge.
 
-The home of sqlite3. Every method is one transaction, durable when it returns (synchronous=FULL). Nothing here decides: the
-planner reads rows that differ and the applier writes back what came of it. The tables are in `tables.py`.
+The home of sqlite3. Every method is one transaction (or part of one: `together`), durable when it returns (synchronous=FULL).
+Nothing here decides: the planner reads rows that differ and the applier writes back what came of it. Tables: `tables.py`.
 
 One row of `item` is one `model.Row`. A side that lost the item keeps its last id with `here` = 0, so that a deletion and a
 creation elsewhere can be recognised as one move (`pairing.py`).
@@ -65,9 +65,8 @@ class State:
         try:
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             path.chmod(0o600)
-            connection.execute(
-                "PRAGMA journal_mode = WAL"
-            )  # where the file system cannot, SQLite stays with its rollback journal
+            # Where the file system cannot, SQLite stays with its rollback journal.
+            connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
@@ -98,8 +97,17 @@ class State:
         self._db.close()
 
     @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is written in the block is one transaction, all or none. Other threads wait meanwhile: do not wait for them."""
+        with self._transaction():
+            yield
+
+    @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
+            if self._db.in_transaction:  # in `together`
+                yield self._db
+                return
             try:
                 self._db.execute("BEGIN IMMEDIATE")
                 try:
@@ -277,6 +285,11 @@ class State:
         """The ids of the items with these keys, as far as that side has them."""
         with self._lock:
             return {key: ident for key in keys if (ident := pairing.id_of(self._db, side, key))}
+
+    def has_other(self, side: Side, key: str, ident: str) -> bool:
+        """Whether that side has another item with this key than that with this id."""
+        with self._lock:
+            return pairing.has_other(self._db, side, key, ident)
 
     def doubles(self) -> list[tuple[int, str, list[str]]]:
         """(collection, key, ids of the files) of items on the server that share a key in one folder."""

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ews_bridge import delivery
 from ews_bridge import kinds
 from ews_bridge import onekind
 from ews_bridge import signin
@@ -27,28 +26,31 @@ from ews_bridge.runs import Options as Options
 from ews_bridge.runs import Progress as Progress
 
 
-def sync(account: Account, *, options: Options, progress: Progress) -> Report:
-    """Bring one account together and report. Raises EwsBridgeError for what concerns the whole account."""
+def sync(account: Account, *, options: Options, progress: Progress, report: Report | None = None) -> Report:
+    """Bring one account together and report. Raises EwsBridgeError for what concerns the whole account.
+
+    `report`: where it is told what was done, for who wants to know of it after an error, too.
+    """
     wanted = kinds.of(account, options.only)
-    whole = Report()
+    whole = Report() if report is None else report
     refused: dict[str, Refused] = {}
     missed: list[set[str]] = []
     name = f"{time.strftime('%Y%m%dT%H%M%S')}-{secrets.token_hex(2)}"
     with _locked(account, options), signin.connected(account) as connection:
         for kind in wanted:
-            report = Report()
+            part = Report()
             try:
                 if kind.name == "mail":
-                    _outbox(account, options, connection, report)
+                    _outbox(account, options, connection, part)
                 told = _Told(progress, kind.name)
                 unknown = onekind.keep(
-                    account, kind, options=options, progress=told, connection=connection, name=name, report=report
+                    account, kind, options=options, progress=told, connection=connection, name=name, report=part
                 )
                 missed.append(set(unknown))
             except Refused as error:
                 refused[kind.name] = error
             finally:
-                _add(whole, report, kind.name)
+                _add(whole, part, kind.name)
         if not options.dry_run:
             trash.prune(str(account.state_dir / "trash"))
     nowhere = [path for path in options.folders if missed and all(path in each for each in missed)]
@@ -72,8 +74,10 @@ def _locked(account: Account, options: Options) -> Iterator[None]:
 
 def _outbox(account: Account, options: Options, connection: Connection, report: Report) -> None:
     """What waits to be sent goes first: then the copy that a mail reader kept meets the server's, and is adopted."""
-    if options.dry_run or Side.REMOTE not in options.writes:
+    if options.dry_run or Side.REMOTE not in options.writes or not (account.state_dir / "outbox").exists():
         return
+    from ews_bridge import delivery  # who never sends does not load what sends
+
     flushed = delivery.flush(account, connection)
     report.count(["sent"] * flushed.sent)
     report.failures += [Failure(f"not sent: {letter.label}", str(error), error.hint) for letter, error in flushed.failed]

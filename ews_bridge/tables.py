@@ -242,11 +242,11 @@ def base_of(link: Link) -> tuple[object, ...]:
 
 def row_of(values: Sequence[Any]) -> Row:
     number, folder, linked, label, size, sent, local_here = values[:7]
-    local = entry_of(values[7 : 7 + _SPAN], label, size, sent)
     remote_here = values[7 + _SPAN]
-    remote = entry_of(values[8 + _SPAN : 8 + 2 * _SPAN], label, size, sent)
+    local = entry_of(values[7 : 7 + _SPAN], label, size, sent) if linked or local_here else None
+    remote = entry_of(values[8 + _SPAN : 8 + 2 * _SPAN], label, size, sent) if linked or remote_here else None
     link = None
-    if linked:
+    if local and remote and linked:
         mine, theirs, my_tags, their_tags, *shared = values[8 + 2 * _SPAN :]
         link = Link(_base(local, folder, mine, my_tags, shared), _base(remote, folder, theirs, their_tags, shared))
     return Row(number, link, local if local_here else None, remote if remote_here else None)

@@ -92,10 +92,8 @@ def of_items(section: TagsSection | None) -> TagsSection | None:
     return replace(section, server=PLACES, local="none") if section and "akonadi" in section.server else None
 
 
-def tagging(section: TagsSection | None, state: State, connection: Connection) -> Tagging | None:
-    """The mailbox's tags; None where they stay on the server. Asks nothing yet."""
-    if section is None:
-        return None
+def tagging(section: TagsSection, state: State, connection: Connection) -> Tagging:
+    """The mailbox's tags. Asks nothing yet."""
     return Tagging(connection, section.server, hidden=spelling(section).hidden, known=memory(state).names)
 
 

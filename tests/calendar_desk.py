@@ -11,6 +11,7 @@ from xml.sax.saxutils import escape
 from lxml import etree
 
 from ews_bridge.exchange import asking
+from ews_bridge.exchange import eventitem
 from ews_bridge.exchange import soap
 from ews_bridge.exchange import zones
 from ews_bridge.exchange.event import Events
@@ -48,7 +49,8 @@ class Desk:
         element = self._get(asking.item_id(ident))
         companions = self.form.companions(element)
         parts = tuple(self._get(asking.item_id(one)) for one in companions.occurrences)
-        return Snapshot(element, parts, {one: self._content(one) for one in companions.attachments})
+        files = [*companions.attachments, *(i for part in parts for i in self.form.companions(part, element).attachments)]
+        return Snapshot(element, parts, {one: self._content(one) for one in files})
 
     def file(self, ident: str) -> bytes:
         """The item as the file that it is rendered to."""
@@ -82,11 +84,20 @@ class Desk:
                 inner = f"<m:ItemIds>{target}</m:ItemIds>"
                 self.client.ok("DeleteItem", inner, DeleteType="HardDelete", SendMeetingCancellations="SendToNone")
         for file in changes.attach:
-            self._attach(ident, file)
-        for gone in changes.detach:
+            self.attach(ident, file)
+        for gone in changes.detach + changes.cleared:
             self.client.ok("DeleteAttachment", f'<m:AttachmentIds><t:AttachmentId Id="{gone}"/></m:AttachmentIds>')
 
-    def _attach(self, ident: str, file: Attachment) -> None:
+    def occurrence(self, ident: str, index: int) -> str:
+        """The id of an occurrence of a series."""
+        found = self._get(f'<t:OccurrenceItemId RecurringMasterId="{ident}" InstanceIndex="{index}"/>')
+        return soap.attribute(found, "ItemId", "Id")
+
+    def names(self, ident: str) -> list[str]:
+        """Of the files that are attached to an item."""
+        return [file.name for _, file in eventitem.attached(self._get(asking.item_id(ident)), {})]
+
+    def attach(self, ident: str, file: Attachment) -> None:
         kind = f"<t:ContentType>{escape(file.content_type)}</t:ContentType>" if file.content_type else ""
         inner = f"<t:Name>{escape(file.name)}</t:Name>{kind}<t:Content>{base64.b64encode(file.data).decode()}</t:Content>"
         self.client.ok(

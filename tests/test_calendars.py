@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from exchangelib import CalendarItem
 from exchangelib import EWSDateTime
 from exchangelib import EWSTimeZone
+from exchangelib import FileAttachment
 
 from ews_bridge.errors import EwsBridgeError
 from ews_bridge.exchange.items import ItemFolder
@@ -210,6 +212,131 @@ def test_an_attachment_alone_is_an_edit_from_either_side(it: ItemDesk) -> None:
     item.attachments[0].detach()
     assert it.settle().done == {"update local": 1}
     assert b"ATTACH" not in file.read_bytes()
+
+
+def test_two_files_are_taken_away_at_once(it: ItemDesk) -> None:
+    file = put(it, "a.ics", ics(event("e", "Same", ATTACH, ATTACH.replace("a.txt", "b.txt"))))
+    it.settle()
+    (item,) = it.outlook.calendar.all()
+    assert len(item.attachments) == 2
+    put(it, "a.ics", ics(event("e", "Same")))
+    assert it.settle().done == {"update remote": 1}
+    (item,) = it.outlook.calendar.all()
+    assert not item.attachments
+    assert b"ATTACH" not in file.read_bytes()
+
+
+def day(it: ItemDesk, number: int) -> CalendarItem:
+    """What is on a day of December."""
+    start, end = (EWSDateTime(2026, 12, each, tzinfo=BERLIN) for each in (number, number + 1))
+    (found,) = it.outlook.calendar.view(start, end)
+    found.refresh()
+    return found
+
+
+def test_a_file_of_one_occurrence_is_seen_kept_and_taken_away(it: ItemDesk) -> None:
+    file = put(it, "a.ics", ics(event("e", "Daily", "RRULE:FREQ=DAILY;COUNT=3")))
+    it.settle()
+    day(it, 2).attach(FileAttachment(name="note.txt", content=b"bring ink"))
+    assert it.settle().done == {"update local": 1}
+    series, _, changed = whole(file).partition("RECURRENCE-ID")
+    assert ("note.txt" in series, "note.txt" in changed) == (False, True)
+    put(it, "a.ics", whole(file).replace("SUMMARY:Daily", "SUMMARY:Every day").encode())
+    assert it.settle().done == {"update remote": 1}
+    assert [each.content for each in day(it, 2).attachments] == [b"bring ink"]
+    lines = [line for line in whole(file).splitlines() if not line.startswith("ATTACH")]
+    put(it, "a.ics", "\r\n".join([*lines, ""]).encode())
+    assert it.settle().done == {"update remote": 1}
+    assert not day(it, 2).attachments
+    assert not it.settle().done
+
+
+# ---- the window
+
+
+def year(number: int) -> dict[str, str]:
+    """A time in it, as `event` takes it."""
+    return {"start": f"{number}0301T100000Z", "end": f"{number}0301T110000Z"}
+
+
+def summaries(it: ItemDesk) -> list[str]:
+    """Of the files, one for each."""
+    return sorted(whole(file).partition("SUMMARY:")[2].partition("\r\n")[0] for file in it.files("calendar"))
+
+
+@pytest.fixture
+def history(it: ItemDesk) -> ItemDesk:
+    """What ended long ago, what began then and still goes on, and what is to come; on both sides."""
+    put(it, "past.ics", ics(event("past", "Past", **year(2020))))
+    put(it, "ended.ics", ics(event("ended", "Ended", "RRULE:FREQ=YEARLY;COUNT=3", **year(2019))))
+    put(it, "runs.ics", ics(event("runs", "Runs", "RRULE:FREQ=YEARLY", **year(2019))))
+    put(it, "lasts.ics", ics(event("lasts", "Lasts", "RRULE:FREQ=YEARLY;UNTIL=20900301T100000Z", **year(2019))))
+    put(it, "future.ics", ics(event("future", "Future", **year(2090))))
+    it.settle()
+    return it
+
+
+OLD, YOUNG = ["Ended", "Past"], ["Future", "Lasts", "Runs"]
+
+
+def test_a_window_forgets_what_is_over_and_gives_it_back_and_the_server_keeps_all(history: ItemDesk) -> None:
+    it = history
+    for since, files in (("1y", YOUNG), ("90y", sorted(OLD + YOUNG)), ("30d", YOUNG), ("", sorted(OLD + YOUNG))):
+        it.configure(calendar=f'since = "{since}"' if since else "")
+        it.settle()
+        assert summaries(it) == files
+        assert there(it) == sorted(OLD + YOUNG)
+    assert not list(it.outlook.trash.all())
+
+
+def test_what_is_deleted_within_the_window_takes_nothing_with_it_that_is_outside(history: ItemDesk) -> None:
+    it = history
+    it.configure(calendar='since = "1y"')
+    it.settle()
+    it.file("calendar", "SUMMARY:Future").unlink()
+    assert it.settle().done == {"delete remote": 1}
+    for item in it.outlook.calendar.all():
+        if item.subject == "Runs":
+            item.delete()
+    assert it.settle().done == {"delete local": 1}
+    assert (summaries(it), there(it)) == (["Lasts"], ["Ended", "Lasts", "Past"])
+    it.configure(calendar="")
+    it.settle()
+    assert summaries(it) == ["Ended", "Lasts", "Past"]
+
+
+def test_an_edit_takes_an_event_out_of_the_window_and_into_it(history: ItemDesk) -> None:
+    it = history
+    it.configure(calendar='since = "1y"')
+    it.settle()
+    past = next(item for item in it.outlook.calendar.all() if item.subject == "Past")
+    past.location = "Attic"
+    past.save(update_fields=["location"], send_meeting_invitations="SendToNone")
+    assert not it.settle().done, "an edit of what is over brings nothing here"
+    past.start, past.end = (EWSDateTime(2091, 3, 1, hour, tzinfo=BERLIN) for hour in (10, 11))
+    past.save(update_fields=["start", "end"], send_meeting_invitations="SendToNone")
+    assert it.settle().done == {"download": 1}
+    assert "LOCATION:Attic" in whole(it.file("calendar", "SUMMARY:Past"))
+    put(it, "future.ics", ics(event("future", "Moved", **year(2021))))
+    report = it.settle()
+    assert report.done == {"update remote": 1, "forgotten": 1}
+    put(it, "new.ics", ics(event("new", "New and old", **year(2018))))
+    assert it.settle().done == {"upload": 1, "forgotten": 1}
+    assert summaries(it) == ["Lasts", "Past", "Runs"]
+    assert there(it) == ["Ended", "Lasts", "Moved", "New and old", "Past", "Runs"]
+
+
+def test_a_file_that_is_brought_back_into_a_narrow_window_deletes_and_doubles_nothing(history: ItemDesk) -> None:
+    it = history
+    old = it.file("calendar", "SUMMARY:Past").read_bytes()
+    it.configure(calendar='since = "1y"')
+    it.settle()
+    put(it, "again.ics", old)
+    it.settle()
+    put(it, "again.ics", old.replace(b"SUMMARY:Past", b"SUMMARY:Recalled"))
+    report = it.settle()
+    assert len(report.conflicts) == 1, "of two versions that nobody has seen together neither is lost"
+    assert (summaries(it), there(it)) == (YOUNG, sorted(OLD + YOUNG))
 
 
 # ---- meetings

@@ -6,13 +6,16 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from concurrent.futures import Future
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import wait
+from dataclasses import replace
 
 import pytest
 
 from ews_bridge import converge
+from ews_bridge.batch import Stores
 from ews_bridge.errors import Refused
 from ews_bridge.model import Known
 from ews_bridge.model import Policy
@@ -41,6 +44,21 @@ class Prompt(ThreadPoolExecutor):
         return future
 
 
+def job_over(state: State, stores: Stores, workers: Executor) -> converge.Job:
+    return converge.Job(
+        state=state,
+        stores=stores,
+        paths={number: str(number) for _, number in stores},
+        selected=MANY,
+        policy=Policy(),
+        guard=0.25,
+        unguarded=(),
+        take=lambda _: set(),
+        workers=workers,
+        now=lambda: 0,
+    )
+
+
 @pytest.mark.parametrize("kind", [MemoryStore, Unlistable])
 def test_many_collections_that_are_listed_at_once_do_not_wait_for_each_other(kind: type[MemoryStore]) -> None:
     """Once, a run stood still for ever: whoever empties the queue of pages was told of an end, and waited for room in it."""
@@ -52,21 +70,23 @@ def test_many_collections_that_are_listed_at_once_do_not_wait_for_each_other(kin
         world.add(b"x", f"<{number}>", frozenset(), number)
     report = Report()
     with Prompt(4) as workers:
-        job = converge.Job(
-            state=State(database),
-            stores={(Side.REMOTE, number): kind(world, number) for number in MANY},
-            paths={number: str(number) for number in MANY},
-            selected=MANY,
-            policy=Policy(),
-            guard=0.25,
-            unguarded=(),
-            take=lambda _: set(),
-            workers=workers,
-            now=lambda: 0,
-        )
+        job = job_over(State(database), {(Side.REMOTE, number): kind(world, number) for number in MANY}, workers)
         done = threading.Thread(target=lambda: converge.scan(job, list(job.stores), {}, report), daemon=True)
         done.start()
         done.join(20)
         assert not done.is_alive(), "it stands still"
     assert len(report.failures) == (len(MANY) if kind is Unlistable else 0)
     assert job.state.count_differing() == (0 if kind is Unlistable else len(MANY))
+
+
+def test_a_server_that_counts_nothing_in_a_folder_makes_nobody_lose_what_was_seen_there() -> None:
+    state = State.in_memory()
+    world = World("R", delta=True, fuse=lambda _: None)
+    world.add(b"x", "<1>", frozenset(), 1)
+    with ThreadPoolExecutor(1) as workers:
+        job = job_over(state, {(Side.REMOTE, 1): MemoryStore(world, 1)}, workers)
+        converge.converge(job, Report())
+        assert len(state.known(Side.REMOTE, 1)) == 1
+        state.relist(Side.REMOTE)
+        converge.converge(replace(job, stamps={1: "stamp"}, empty={1}), Report())
+    assert len(state.known(Side.REMOTE, 1)) == 1

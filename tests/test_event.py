@@ -14,12 +14,13 @@ from lxml import etree
 
 from ews_bridge.errors import BadItem
 from ews_bridge.exchange import asking
-from ews_bridge.exchange import event as codec
 from ews_bridge.exchange import globalid
 from ews_bridge.exchange import soap
 from ews_bridge.exchange import zones
 from ews_bridge.exchange.event import Events
+from ews_bridge.exchange.eventfiles import INLINE
 from ews_bridge.exchange.eventpeople import Owner
+from ews_bridge.exchange.form import Attachment
 from ews_bridge.exchange.form import Snapshot
 
 from .calendar_desk import ALICE
@@ -528,7 +529,7 @@ def test_who_edits_the_text_beside_html_gets_the_text(desk: Desk) -> None:
 
 def test_small_files_are_inside_and_large_ones_are_named(desk: Desk) -> None:
     inline = "ATTACH;FMTTYPE=text/plain;FILENAME=a.txt;ENCODING=BASE64;VALUE=BINARY:"
-    size = codec.INLINE + 1
+    size = INLINE + 1
     small, large = f"{inline}aGVsbG8=", inline.replace("a.txt", "b.txt") + base64.b64encode(bytes(size)).decode()
     ident = desk.put(event(*BERLIN, small, large))
     named = desk.file(ident)
@@ -547,6 +548,89 @@ def test_files_are_attached_and_taken_away_with_their_lines(desk: Desk) -> None:
     assert [line for line in lines(desk.file(ident)) if line.startswith("ATTACH")] == [second]
     desk.edit(ident, event(*BERLIN))
     assert not any(line.startswith("ATTACH") for line in lines(desk.file(ident)))
+
+
+def attach(name: str, text: str = "hello") -> str:
+    return f"ATTACH;FMTTYPE=text/plain;FILENAME={name};ENCODING=BASE64;VALUE=BINARY:{base64.b64encode(text.encode()).decode()}"
+
+
+def attached(data: bytes) -> list[list[str]]:
+    """The names of the files of each VEVENT."""
+    events = re.findall(r"BEGIN:VEVENT(.*?)END:VEVENT", "\n".join(lines(data)), re.DOTALL)
+    return [re.findall(r"ATTACH;[^:]*FILENAME=([^;:]*)", one) for one in events]
+
+
+@pytest.fixture
+def noted(desk: Desk) -> str:
+    """The id of a series with a file; an occurrence (of 19 October) has another one, and the server's copy of the first."""
+    ident = desk.put(event(*WEEKLY, attach("all.txt")))
+    desk.attach(desk.occurrence(ident, 2), Attachment("note.txt", "text/plain", b"bring ink"))
+    return ident
+
+
+def test_what_is_attached_to_one_occurrence_is_in_it_alone(desk: Desk, noted: str) -> None:
+    out = desk.file(noted)
+    assert attached(out) == [["all.txt"], ["note.txt"]]
+    assert attach("note.txt", "bring ink") in lines(out)
+    assert desk.file(noted) == out
+    assert not desk.form.changes(desk.snapshot(noted), out)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("SUMMARY:Standup", "SUMMARY:Sitdown"),
+        (
+            "RECURRENCE-ID;TZID=Europe/Berlin:20261019T090000",
+            "RECURRENCE-ID;TZID=Europe/Berlin:20261019T090000\r\nLOCATION:Attic",
+        ),
+        ("RRULE:", "EXDATE;TZID=Europe/Berlin:20261026T090000\r\nRRULE:"),
+        (attach("note.txt", "bring ink"), f"{attach('note.txt', 'bring ink')}\r\n{attach('all.txt')}"),
+    ],
+)
+def test_an_edit_elsewhere_leaves_the_files_of_an_occurrence(desk: Desk, noted: str, old: str, new: str) -> None:
+    """The last one is what programs do that make an occurrence of a copy of the series."""
+    text = desk.file(noted).decode().replace("\r\n ", "")
+    assert old in text
+    data = text.replace(old, new).encode()
+    changes = desk.edit(noted, data)
+    assert not (changes.attach or changes.detach or changes.cleared)
+    assert attached(desk.file(noted)) == [["all.txt"], ["note.txt"]]
+    assert desk.meaning(desk.file(noted)) == desk.meaning(data)
+    assert sorted(desk.names(desk.occurrence(noted, 2))) == ["all.txt", "note.txt"]
+
+
+def test_files_of_one_occurrence_can_be_taken_away(desk: Desk, noted: str) -> None:
+    text = desk.file(noted).decode().replace("\r\n ", "")
+    desk.edit(noted, text.replace(attach("note.txt", "bring ink") + "\r\n", "").encode())
+    assert desk.names(desk.occurrence(noted, 2)) == ["all.txt"]
+    assert desk.names(noted) == ["all.txt"]
+
+
+def test_a_file_taken_from_the_series_is_taken_from_its_occurrences(desk: Desk, noted: str) -> None:
+    text = desk.file(noted).decode().replace("\r\n ", "")
+    desk.edit(noted, text.replace(attach("all.txt") + "\r\n", "").encode())
+    assert (desk.names(noted), desk.names(desk.occurrence(noted, 2))) == ([], ["note.txt"])
+    assert attached(desk.file(noted)) == [[], ["note.txt"]]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "name"),
+    [
+        (attach("note.txt", "bring ink"), f"{attach('note.txt', 'bring ink')}\r\n{attach('b.txt')}", "b.txt"),
+        (attach("note.txt", "bring ink"), attach("note.txt", "bring paper"), "note.txt"),
+        ("T093000\r\nRRULE", "T100000\r\nRRULE", "note.txt"),
+    ],
+)
+def test_what_would_attach_a_file_to_one_occurrence_is_refused_by_name(
+    desk: Desk, noted: str, old: str, new: str, name: str
+) -> None:
+    """The last one: Exchange drops the changed occurrences of a series whose times change, and their files with them."""
+    text = desk.file(noted).decode().replace("\r\n ", "")
+    assert old in text
+    with pytest.raises(BadItem, match=f"{name} cannot be attached to one occurrence only"):
+        desk.edit(noted, text.replace(old, new).encode())
+    assert sorted(desk.names(desk.occurrence(noted, 2))) == ["all.txt", "note.txt"]
 
 
 # ---- edits

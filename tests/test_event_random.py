@@ -19,6 +19,7 @@ from ews_bridge.exchange import asking
 from ews_bridge.exchange import contentline
 from ews_bridge.exchange import recurrence
 from ews_bridge.exchange.contentline import escape
+from ews_bridge.exchange.form import Attachment
 from ews_bridge.exchange.recurrence import Rule
 
 from .calendar_desk import Desk
@@ -181,6 +182,25 @@ def test_edits_on_both_sides_of_different_fields_keep_everything(data: bytes, ti
     wanted = contentline.fold(lines)
     desk.edit(ident, wanted)
     assert desk.meaning(desk.file(ident)) == desk.meaning(wanted)
+
+
+@settings(SLOW, max_examples=15)
+@given(files(), st.integers(0, 1), words.filter(bool))
+def test_what_is_attached_to_one_occurrence_stays_with_it(data: bytes, index: int, title: str) -> None:
+    desk = Desk()
+    ident = brought_in(desk, data)
+    changed = desk.form.companions(desk.snapshot(ident).element).occurrences
+    assume(len(changed) > index)
+    desk.attach(changed[index], Attachment("note.txt", "text/plain", b"bring ink"))
+    out = desk.file(ident)
+    assert out.count(b"note.txt") == 1
+    assert not desk.form.changes(desk.snapshot(ident), out)
+    lines = [f"SUMMARY:{escape(title)}" if line.startswith("SUMMARY") else line for line in contentline.unfold(out.decode())]
+    desk.edit(ident, contentline.fold(lines))
+    after = desk.file(ident)
+    assert desk.meaning(after) == desk.meaning(contentline.fold(lines))
+    assert after.count(b"note.txt") == 1
+    assert [desk.names(one) for one in changed] == [["note.txt"] if one == changed[index] else [] for one in changed]
 
 
 @SLOW

@@ -12,6 +12,8 @@ import pytest
 from lxml import etree
 
 from ews_bridge.exchange import invite
+from ews_bridge.sandbox import appointments
+from ews_bridge.sandbox import attendees
 from ews_bridge.sandbox.markup import t
 from ews_bridge.sandbox.store import Item
 from tests.calendar_desk import event
@@ -62,9 +64,9 @@ class Office:
         assert b'ResponseClass="Error"' not in answer.body, answer.body.decode()
         return etree.fromstring(answer.body)
 
-    def meeting(self, inner: str = "") -> str:
+    def meeting(self, inner: str = "", invited: str = INVITED) -> str:
         """The id of a meeting that Bob was invited to."""
-        content = f"<t:Subject>Clock</t:Subject>{TIMES}<t:Location>Attic</t:Location>{INVITED}{inner}"
+        content = f"<t:Subject>Clock</t:Subject>{TIMES}<t:Location>Attic</t:Location>{invited}{inner}"
         found = self.ask(
             f'<m:CreateItem SendMeetingInvitations="SendToAllAndSaveCopy"><m:Items><t:CalendarItem>{content}</t:CalendarItem>'
             "</m:Items></m:CreateItem>"
@@ -109,12 +111,19 @@ class Office:
 
     def answer(self, meeting: str) -> str | None:
         """What Alice knows of Bob."""
-        found = self.ask(
+        return self.attendees(meeting).findtext(f".//{t('ResponseType')}")
+
+    def attendees(self, meeting: str) -> etree._Element:
+        return self.ask(
             "<m:GetItem><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape><t:AdditionalProperties>"
             '<t:FieldURI FieldURI="calendar:RequiredAttendees"/></t:AdditionalProperties></m:ItemShape>'
             f'<m:ItemIds><t:ItemId Id="{meeting}"/></m:ItemIds></m:GetItem>'
         )
-        return found.findtext(f".//{t('ResponseType')}")
+
+    def answers(self, meeting: str) -> dict[str | None, str | None]:
+        """What Alice knows of each."""
+        listed = self.attendees(meeting).iter(t("Attendee"))
+        return {each.findtext(f"{t('Mailbox')}/{t('EmailAddress')}"): each.findtext(t("ResponseType")) for each in listed}
 
     @property
     def sent(self) -> int:
@@ -262,6 +271,21 @@ def test_the_file_in_the_calendar_follows_and_nothing_else_is_uploaded(office: O
     assert office.run("decline", office.letter()).code == 0
     assert not file.exists()
     assert mine.exists()
+
+
+def test_an_answer_in_the_file_is_given_silently_and_leaves_no_draft(office: Office) -> None:
+    with (office.home / ".config/ews-bridge/config.toml").open("a") as config:
+        config.write('[accounts.work.calendar]\npath = "~/Calendars"\n')
+    meeting = office.meeting()
+    assert office.cli.run("sync", "--only", "calendar").code == 0
+    (file,) = (office.home / "Calendars").rglob("*.ics")
+    file.write_bytes(file.read_bytes().replace(b"\r\n ", b"").replace(b"PARTSTAT=NEEDS-ACTION", b"PARTSTAT=ACCEPTED"))
+    before = office.sent
+    assert office.cli.run("sync", "--only", "calendar").code == 0
+    (entry,) = office.entries()
+    assert entry.props[appointments.RESPONSE] == ("Integer", attendees.RESPONSES.index("Accept"))
+    assert (office.sent, office.answer(meeting)) == (before, "Unknown")
+    assert not office.letters("drafts")
 
 
 def test_an_old_invitation_is_not_answered_and_the_new_one_is(office: Office) -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import pty
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,56 +17,18 @@ import pytest
 
 from ews_bridge.errors import EwsBridgeError
 from ews_bridge.report import Notice
-from ews_bridge.report import Report
 from tests.itemdesk import ItemDesk
 from tests.itemdesk import itemdesk
+from tests.office import ATTACH
+from tests.office import CAROL
+from tests.office import DAILY
+from tests.office import PEOPLE
+from tests.office import SOON
+from tests.office import Office
+from tests.office import ics
+from tests.office import meeting
+from tests.office import told
 from tests.sandbox_server import BOB
-
-SOON = time.strftime("%Y%m%d", time.gmtime(time.time() + 30 * 86_400))
-PEOPLE = ("ORGANIZER:mailto:alice@example.test", f"ATTENDEE;RSVP=TRUE:mailto:{BOB[0]}")
-CAROL = "ATTENDEE;RSVP=TRUE:mailto:carol@example.test"
-ATTACH = "ATTACH;VALUE=BINARY;ENCODING=BASE64;FMTTYPE=text/plain;FILENAME=a.txt:aGVsbG8="
-DAILY = "RRULE:FREQ=DAILY;COUNT=5"
-
-
-def meeting(*more: str, summary: str = "Clock", hour: int = 10, day: str = SOON, uid: str = "m") -> list[str]:
-    times = (f"DTSTART:{day}T{hour:02}0000Z", f"DTEND:{day}T{hour + 1:02}0000Z")
-    return ["BEGIN:VEVENT", f"UID:{uid}", "DTSTAMP:20261101T090000Z", *times, f"SUMMARY:{summary}", *more, "END:VEVENT"]
-
-
-def ics(*events: list[str]) -> bytes:
-    lines = ("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//test//", *(line for each in events for line in each), "END:VCALENDAR")
-    return "\r\n".join((*lines, "")).encode()
-
-
-class Office:
-    """Alice's calendar as files, and what arrives at Bob's."""
-
-    def __init__(self, it: ItemDesk) -> None:
-        self.it = it
-        self.bob = it.server.world.users[BOB[0]]
-
-    def put(self, *events: list[str]) -> Path:
-        home = self.it.home("calendar")
-        (home / ".new").write_bytes(ics(*events))
-        os.rename(home / ".new", home / "m.ics")
-        return home / "m.ics"
-
-    def sync(self, wish: str = "always", **options: object) -> Report:
-        return self.it.sync(meeting_mail=wish, **options)
-
-    def arrived(self) -> list[str]:
-        """The classes of what came to Bob since the last time, the ending alone."""
-        inbox = self.bob.folder("inbox")
-        found = [item.item_class.rpartition(".")[2] for item in inbox.items.values()]
-        inbox.items.clear()
-        return found
-
-    def sent(self) -> int:
-        return int(self.it.server.stats()["sent"])
-
-    def calendar(self) -> list[str]:
-        return sorted(item.subject for item in self.it.outlook.calendar.all())
 
 
 @pytest.fixture
@@ -70,10 +36,6 @@ def office(tmp_path: Path) -> Iterator[Office]:
     with itemdesk(tmp_path, calendar="") as it:
         it.settle()
         yield Office(it)
-
-
-def told(report: Report) -> list[tuple[str, tuple[str, ...], bool | None]]:
-    return [(each.what, each.people, each.told) for each in report.meeting_mail]
 
 
 def test_always_invites_updates_and_cancels_each_once(office: Office) -> None:
@@ -102,14 +64,16 @@ def test_unless_it_is_asked_for_nobody_is_mailed_and_the_report_says_who_would_b
     if wish == "ask":
         (failure,) = report.failures
         assert "it waits until you were asked: bob@example.test would be mailed" in failure.why
-        assert not office.calendar() and not office.sync(wish).failures, "told once"
+        assert not office.calendar()
+        again = office.sync(wish)
+        assert (again.failures, again.pending) == ([], 1), "told once, and counted"
         office.sync("never")
     else:
         assert told(report) == [("invitation", (BOB[0],), False)]
     assert office.calendar() == ["Clock"]
     file = office.put(meeting(*PEOPLE, summary="Watch"))
     if wish != "ask":
-        assert told(office.sync(wish)) == [("update", (BOB[0],), False)]
+        assert told(office.sync(wish)) == [("invitation", (BOB[0],), False)]
         file.unlink()
         assert not office.sync(wish).meeting_mail, "who was never invited misses nothing"
     assert office.sent() == 0 and not office.arrived()
@@ -128,10 +92,11 @@ def test_ask_does_as_the_user_says(office: Office, answer: bool) -> None:
     assert not office.calendar(), "later is later"
     assert told(office.sync("ask", ask=ask)) == [("invitation", (BOB[0],), answer)]
     office.put(meeting(*PEOPLE, summary="Watch"))
-    assert told(office.sync("ask", ask=ask)) == [("update", (BOB[0],), answer)]
+    what = "update" if answer else "invitation"
+    assert told(office.sync("ask", ask=ask)) == [(what, (BOB[0],), answer)]
     office.it.home("calendar").joinpath("m.ics").unlink()
     office.sync("ask", ask=ask)
-    assert [each.what for each in asked] == ["invitation", "update", *(["cancellation"] if answer else [])]
+    assert [each.what for each in asked] == ["invitation", what, *(["cancellation"] if answer else [])]
     assert office.arrived() == (["Request", "Request", "Canceled"] if answer else [])
     assert not office.sync("ask", ask=ask).done
 
@@ -175,7 +140,7 @@ def test_the_first_sync_of_a_calendar_mails_nobody(tmp_path: Path) -> None:
         assert told(it.sync()) == [("invitation", (BOB[0],), False)]
         assert office.calendar() == ["Clock"] and office.sent() == 0
         office.put(meeting(*PEOPLE, hour=12))
-        assert told(it.sync()) == [("update", (BOB[0],), True)]
+        assert told(it.sync()) == [("invitation", (BOB[0],), True)]
 
 
 def test_nobody_is_told_of_what_is_over(office: Office) -> None:
@@ -310,3 +275,50 @@ def test_a_shared_answer_is_for_this_change_alone(office: Office) -> None:
     assert sorted((each.uid, each.told) for each in report.meeting_mail) == [("one", True), ("two", False)]
     assert sorted(replace(each, told=None).uid for each in asked) == ["one", "two"]
     assert office.arrived() == ["Request"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "said", "code"),
+    [
+        (b"y\n", "work: mailed bob@example.test: invitation to Clock", 0),
+        (b"\n", "waits until you were asked", 1),
+        (b"\x04", "waits until you were asked", 1),
+    ],
+    ids=["yes", "later by default", "end of input"],
+)
+def test_on_a_terminal_the_user_is_asked(office: Office, typed: bytes, said: str, code: int) -> None:
+    office.it.configure(calendar='meeting_mail = "ask"')
+    office.put(meeting(*PEOPLE))
+    user = office.it.user
+    controller, terminal = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "ews_bridge", "sync"],
+        env=user.environment(),
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+    ) as run:
+        os.close(terminal)
+        shown, asked = b"", False
+        with contextlib.suppress(OSError):  # the other end is closed
+            while part := os.read(controller, 4096):
+                shown += part
+                if not asked and b"[later]? " in shown:
+                    asked = bool(os.write(controller, typed))
+        assert run.wait(60) == code, shown
+    os.close(controller)
+    assert "mail bob@example.test: invitation to Clock" in shown.decode()
+    assert said in shown.decode()
+    assert office.sent() == (1 if typed == b"y\n" else 0)
+
+
+def test_the_command_line_says_who_would_be_mailed(office: Office) -> None:
+    office.put(meeting(*PEOPLE))
+    label = time.strftime("invitation to Clock (%Y-%m-%d)", time.strptime(SOON, "%Y%m%d"))
+    dry = office.it.user.run("sync", "--dry-run", "--meeting-mail", "always").out
+    assert f"work: would mail bob@example.test: {label}\n" in dry
+    assert f"work: did not mail bob@example.test: {label}\n" in office.it.user.run("sync").out
+    office.put(meeting(*PEOPLE, hour=16))
+    found = json.loads(office.it.user.run("--json", "sync", "--meeting-mail", "always").out)
+    (notice,) = found["accounts"][0]["meeting_mail"]
+    assert (notice["what"], notice["people"], notice["told"]) == ("invitation", [BOB[0]], True)

@@ -476,3 +476,13 @@ def test_a_quiet_mailbox_costs_two_requests_and_a_busy_folder_one_more(user: Ins
     server.reset()
     user.syncs()
     assert server.stats()["total"] <= 3, server.stats()
+
+
+def test_a_folder_in_which_nothing_ever_was_is_not_listed(user: Inside, server: Running, inbox: Folder, projects: Folder) -> None:
+    server.alice.add_mime(inbox, message(1))
+    server.reset()
+    user.syncs()
+    assert server.stats()["requests"]["SyncFolderItems"] == 1, server.stats()
+    server.alice.add_mime(projects, message(2))
+    assert user.syncs().startswith("work: 1 downloaded")
+    agree(user, server)

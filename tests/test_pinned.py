@@ -188,6 +188,25 @@ def test_what_leaves_the_window_is_not_deleted() -> None:
     assert contents(bench.remote) == [b"a"]
 
 
+@pytest.mark.parametrize("at", ["before delete", "after delete"])
+def test_a_window_that_is_taken_back_while_it_is_made_narrower_deletes_nothing(at: str) -> None:
+    bench = Bench()
+    both(bench, flags=S)
+    assert bench.interrupted(0, at=at, policy=Policy(since=10))
+    bench.settle_down()
+    assert contents(bench.local) == contents(bench.remote) == [b"a"]
+
+
+def test_what_is_edited_as_it_leaves_the_window_goes_up_first() -> None:
+    bench = Bench()
+    here, there = both(bench, draft=True)
+    bench.remote.set_flags(there, S)
+    bench.settle_down()
+    bench.interrupted(0, lambda: bench.local.edit(here, b"b"), at="before delete", policy=Policy(since=10))
+    bench.settle_down(Policy(since=10))
+    assert (contents(bench.local), contents(bench.remote), bench.aside) == ([], [b"b"], [])
+
+
 def test_what_was_lost_here_is_fetched_again_on_demand() -> None:
     bench = Bench()
     here, _ = both(bench)

@@ -34,6 +34,7 @@ from exchangelib.folders import Messages
 from exchangelib.items import HARD_DELETE
 from exchangelib.protocol import close_connections
 
+from ews_bridge.sandbox import rights
 from ews_bridge.sandbox.frontend import Options
 from tests.sandbox_server import ALICE
 from tests.sandbox_server import BOB
@@ -351,6 +352,13 @@ def test_names_are_resolved(office: Office) -> None:
     (nobody,) = protocol.resolve_names(["nobody"])
     assert isinstance(nobody, ErrorNameResolutionNoResults)
     assert list(protocol.get_timezones(return_full_timezone_data=True))
+
+
+def test_delegates_are_read(office: Office) -> None:
+    rights.give(office.server.world, rights.parse(f"{BOB[0]}:{ALICE[0]}:delegate"))
+    (found,) = office.alice.delegates
+    assert (found.user_id.primary_smtp_address, found.receive_copies_of_meeting_messages) == (BOB[0], True)
+    assert found.delegate_permissions.calendar_folder_permission_level == "Editor"
 
 
 def test_the_master_category_list_is_read(office: Office) -> None:

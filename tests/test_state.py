@@ -53,3 +53,18 @@ def test_a_newer_state_is_refused(tmp_path: Path) -> None:
     database.close()
     with pytest.raises(ConfigError, match="newer"):
         State.open(tmp_path / "state")
+
+
+def test_what_is_written_together_is_all_there_or_nothing_is(tmp_path: Path) -> None:
+    state = State.open(tmp_path / "state")
+    with pytest.raises(ZeroDivisionError), state.together():
+        state.put({"one": "1"})
+        state.put({"two": str(1 // 0)})
+    assert (state.get("one"), state.get("two")) == ("", "")
+    with state.together():
+        state.put({"one": "1"})
+        state.put({"two": "2"})
+    state.close()
+    again = State.open(tmp_path / "state")
+    assert (again.get("one"), again.get("two")) == ("1", "2")
+    again.close()

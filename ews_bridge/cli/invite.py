@@ -14,6 +14,7 @@ import click
 
 from ews_bridge import config
 from ews_bridge.cli import output
+from ews_bridge.cli.boundary import guarded
 from ews_bridge.cli.options import Given
 from ews_bridge.cli.options import shared_options
 from ews_bridge.cli.progress import Progress
@@ -35,9 +36,10 @@ _ANSWERS = {"ACCEPTED": "accepted", "TENTATIVE": "perhaps", "DECLINED": "decline
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What one invocation did, for --json."""
+    """What one invocation did, for --json. `principal`: for whom, where that is not the owner of the account's mailbox."""
 
     account: str
+    principal: str
     uid: str
     summary: str
     answer: str
@@ -67,16 +69,22 @@ def command(given: Given, *, action: str, source: str, comment: str, no_reply: b
     if action == "show":
         _show(invitation, given)
         return 0
-    account = _account(given.load(), invitation)
-    outcome = _answer(account, invitation, action, comment=comment, mailed=not no_reply)
-    event = invitation.event
-    given.say(f"{account.name}: {_sentence(outcome)}: {event.summary or event.uid} ({_when(invitation)})")
-    if account.calendar is not None:
-        _fetch(account, given)
-    if given.json:
-        done = Answered(account.name, event.uid, event.summary, outcome.said, outcome.new, outcome.mailed)
-        output.say_json({name: getattr(done, name) for name in Answered.__slots__})
-    return 0
+    accounts = given.load()
+    account = _account(accounts, invitation)
+
+    def act() -> int:
+        outcome = _answer(account, invitation, action, comment=comment, mailed=not no_reply)
+        event = invitation.event
+        given.say(f"{account.name}: {_sentence(outcome)}: {event.summary or event.uid} ({_when(invitation)})")
+        for each in accounts if outcome.principal else (account,):
+            if each.calendar is not None and outcome.principal in ("", each.address.lower()):
+                _fetch(each, given)
+        if given.json:
+            done = Answered(account.name, outcome.principal, event.uid, event.summary, outcome.said, outcome.new, outcome.mailed)
+            output.say_json({name: getattr(done, name) for name in Answered.__slots__})
+        return 0
+
+    return guarded(act, account=account.name)
 
 
 def _read(source: str) -> bytes:
@@ -87,12 +95,40 @@ def _read(source: str) -> bytes:
 
 
 def _account(accounts: tuple[config.Account, ...], invitation: Invitation) -> config.Account:
-    """Who is invited. Where no account is by its address (a list was), there must be only one."""
-    invited = {person.address for person in invitation.event.attendees}
-    found = [account for account in accounts if account.address.lower() in invited] or list(accounts)
-    if len(found) > 1:
-        raise UsageError("it is not clear which account is invited", hint="name it with -a ACCOUNT")
-    return found[0]
+    """Who is invited: by the address; where that says nothing (it was a list's) or too much, by where the meeting is found."""
+    event = invitation.event
+    invited = {person.address for person in event.attendees}
+    others = [one for one in accounts if event.organizer is None or one.address.lower() != event.organizer.address]
+    asked = [one for one in others if one.address.lower() in invited] or others or list(accounts)
+    if len(asked) == 1:
+        return asked[0]
+    found = [one for one in asked if _has_meeting(one, invitation)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = " and ".join(one.name for one in found)
+        raise UsageError(f"it is not clear who is to answer: {names} have this meeting", hint="name one with -a ACCOUNT")
+    raise BadItem(
+        f"this meeting is unknown to the accounts {', '.join(one.name for one in asked)}: it is not in the calendar there, and no"
+        " invitation to it in the Inbox"
+    )
+
+
+def _has_meeting(account: config.Account, invitation: Invitation) -> bool:
+    """Whether it is in this account's calendar, or came to its Inbox: for its owner, or for somebody whose delegate he is."""
+    from ews_bridge import signin
+    from ews_bridge.exchange import meetings
+    from ews_bridge.exchange.faults import Fault
+
+    try:
+        with signin.connected(account) as connection:
+            found = meetings.find(connection, invitation)
+    except EwsBridgeError as error:
+        if isinstance(error, Fault) and error.code in meetings.DELETED:
+            return True
+        error.args = (f"{account.name}: {error}",)
+        raise
+    return found.target is not None or bool(found.principal)
 
 
 def _answer(account: config.Account, invitation: Invitation, verb: str, *, comment: str, mailed: bool) -> Outcome:
@@ -120,11 +156,15 @@ def _fetch(account: config.Account, given: Given) -> None:
 
 
 def _sentence(outcome: Outcome) -> str:
+    from ews_bridge.exchange import answering
+
+    if outcome.said == answering.REMOVED:
+        where = f"the calendar of {outcome.principal}" if outcome.principal else "the calendar"
+        return f"taken out of {where}" if outcome.new else f"not in {where} any more, nothing was sent"
+    said = f"{outcome.said} for {outcome.principal}" if outcome.principal else outcome.said
     if not outcome.new:
-        return f"{outcome.said} already, nothing was sent"
-    if outcome.said == "removed":
-        return "taken out of the calendar"
-    return f"{outcome.said}, {'the organizer is told' if outcome.mailed else 'the organizer is not told'}"
+        return f"{said} already, nothing was sent"
+    return f"{said}, {'the organizer is told' if outcome.mailed else 'the organizer is not told'}"
 
 
 # ---- what an invitation says

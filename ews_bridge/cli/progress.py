@@ -65,9 +65,14 @@ class Progress:
         """Yes, no, or later (None), as the user says on the terminal."""
         with self._lock:
             self._clear()
-            answers = click.Choice(["y", "n", "l"], case_sensitive=False)
-            said = click.prompt(f"{question} Yes, no, later", type=answers, default="l", err=True, prompt_suffix="? ")
-            return {"y": True, "n": False}.get(said.lower())
+            try:
+                asked = f"{question} Yes, no, later"
+                said = click.prompt(asked, default="later", value_proc=_answer, err=True, prompt_suffix="? ")
+            except click.Abort as abort:
+                if isinstance(abort.__context__, EOFError):  # ^D
+                    return None
+                raise
+            return {"yes": True, "no": False}.get(said)
 
     def __enter__(self) -> Progress:
         return self
@@ -107,6 +112,14 @@ def line(what: str, items: int, total: int | None, bytes: int, seconds: float) -
             left = (total - items) * seconds / items
             parts.append(f"{output.duration(left) if left >= 60 else f'{left:.0f} s'} left")
     return "  ".join(parts)
+
+
+def _answer(said: str) -> str:
+    """One of the words of which this is a beginning."""
+    found = next((word for word in ("yes", "no", "later") if said and word.startswith(said.lower())), None)
+    if found is None:
+        raise click.BadParameter("yes, no or later?")
+    return found
 
 
 def _cut(text: str, columns: int) -> str:

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Iterator
 from collections.abc import Mapping
-from collections.abc import Sequence
 from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import field
@@ -152,7 +151,12 @@ def _one(account: config.Account, given: Given, options: engine.Options) -> Outc
             account.name, shown=not given.quiet, on_step=show if options.dry_run or given.verbose else None
         ) as progress:
             asking = replace(options, ask=partial(_ask, progress, account.name)) if _can_ask(given, options) else options
-            outcome.report = engine.sync(account, options=asking, progress=progress)
+            outcome.report = Report()
+            try:
+                engine.sync(account, options=asking, progress=progress, report=outcome.report)
+            except EwsBridgeError:
+                _tell_mail(outcome.report, outcome.account, given, dry_run=options.dry_run)
+                raise
         outcome.seconds = time.monotonic() - began
         return _tell(outcome, outcome.report, given, dry_run=options.dry_run)
 
@@ -175,8 +179,7 @@ def _tell(outcome: Outcome, report: Report, given: Given, *, dry_run: bool) -> i
         output.complain(note, account=outcome.account)
     for reverted in dict.fromkeys(report.reverted):
         output.complain(f"undone: {reverted}", account=outcome.account)
-    for line in _mailed(report.meeting_mail, dry_run=dry_run):
-        given.say(f"{outcome.account}: {line}")
+    _tell_mail(report, outcome.account, given, dry_run=dry_run)
     for number, conflict in enumerate(report.conflicts, 1):
         hint = "ews-bridge status shows where the local versions are" if number == len(report.conflicts) else ""
         output.complain(conflict, hint=hint, account=outcome.account)
@@ -184,14 +187,15 @@ def _tell(outcome: Outcome, report: Report, given: Given, *, dry_run: bool) -> i
     return 1 if report.refused or report.failures or report.conflicts else 0
 
 
-def _mailed(notices: Sequence[Notice], *, dry_run: bool) -> Iterator[str]:
-    """Who was told of meetings, and who would have been."""
+def _tell_mail(report: Report, account: str, given: Given, *, dry_run: bool) -> None:
+    """Who was told of meetings, and who would have been: of a run that failed, too."""
     words = {True: "would mail", False: "would not mail", None: "would ask whether to mail"}
-    for notice in notices[:_NOTICES]:
+    for notice in report.meeting_mail[:_NOTICES]:
         told = words[notice.told] if dry_run else "mailed" if notice.told else "did not mail"
-        yield f"{told} {_people(notice)}: {notice}"
-    if len(notices) > _NOTICES:
-        yield f"and of {len(notices) - _NOTICES:,} meetings more; --json names them"
+        why = f" ({notice.why})" if notice.why else ""
+        given.say(f"{account}: {told} {_people(notice)}: {notice}{why}")
+    if (more := len(report.meeting_mail) - _NOTICES) > 0:
+        given.say(f"{account}: and of {more:,} meetings more; --json names them")
 
 
 def _people(notice: Notice) -> str:

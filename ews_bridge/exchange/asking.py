@@ -233,10 +233,17 @@ def delete_named(items: str, how: str, *, tell: str = SILENT) -> bytes:
     ).encode()
 
 
-def respond(answer: str, ident: str) -> bytes:
-    """The answer to an invitation ("AcceptItem" …), given on the item itself: nobody is mailed."""
-    item = f'<t:{answer}><t:ReferenceItemId Id="{attribute(ident)}"/></t:{answer}>'
-    return f'<m:CreateItem MessageDisposition="SaveOnly"><m:Items>{item}</m:Items></m:CreateItem>'.encode()
+def respond(answer: str, ident: str, key: str = "", *, comment: str = "", mailed: bool = False) -> bytes:
+    """The answer to an invitation ("AcceptItem" …), given on the item itself. The message that the server makes of it is sent,
+    or saved where it is in nobody's way: in the Deleted Items of who signs in, whosever calendar it is, for a delegate has a
+    mailbox, and may have no other rights there.
+    """
+    disposition = "SendAndSaveCopy" if mailed else "SaveOnly"
+    folder = "" if mailed else f"<m:SavedItemFolderId>{distinguished('deleteditems')}</m:SavedItemFolderId>"
+    body = f'<t:Body BodyType="Text">{escape(comment)}</t:Body>' if comment else ""
+    reference = item_id(ident, key).replace("<t:ItemId", "<t:ReferenceItemId", 1)
+    items = f"<m:Items><t:{answer}>{body}{reference}</t:{answer}></m:Items>"
+    return f'<m:CreateItem MessageDisposition="{disposition}">{folder}{items}</m:CreateItem>'.encode()
 
 
 def get_attachments(ids: Iterable[str]) -> bytes:

@@ -28,7 +28,7 @@ class Cards:
     def fields(self) -> str:
         return form.UID_FIELDS + contact.asked() + distlist.asked()
 
-    def companions(self, element: etree._Element) -> form.Companions:
+    def companions(self, element: etree._Element, series: etree._Element | None = None) -> form.Companions:
         if _kind(element) == _LIST:
             return form.Companions(members=distlist.contacts(element))
         return form.Companions(attachments=contact.photo_ids(element, contact.FETCH_LIMIT))

@@ -4,7 +4,7 @@
     eventitem.py   the item → occasion.Event         eventxml.py    occasion.Event → fields of the item
     rrule.py       RRULE → recurrence.Rule           recurrence.py  the rule ⇄ t:Recurrence, its days
     zones.py       zones by name and by rules        eventpeople.py, attendees.py, alarms.py, globalid.py
-    eventorder.py  occurrences one after the other
+    eventorder.py  occurrences one after the other    eventfiles.py  attachments
 
 An edit is what differs between the file and the file that the item would be rendered to: both have gone the same way, so that
 only what somebody changed differs. Exchange drops the changed and deleted occurrences of a series when its recurrence is
@@ -17,6 +17,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 from datetime import date
 from datetime import datetime
 from types import MappingProxyType
@@ -29,6 +30,7 @@ from ews_bridge.exchange import attendees
 from ews_bridge.exchange import contentline
 from ews_bridge.exchange import eventaudience
 from ews_bridge.exchange import eventfile
+from ews_bridge.exchange import eventfiles
 from ews_bridge.exchange import eventitem
 from ews_bridge.exchange import eventlines
 from ews_bridge.exchange import eventorder
@@ -38,7 +40,6 @@ from ews_bridge.exchange import form
 from ews_bridge.exchange import soap
 from ews_bridge.exchange import zones
 from ews_bridge.exchange.eventpeople import Owner
-from ews_bridge.exchange.form import Attachment
 from ews_bridge.exchange.form import Audience
 from ews_bridge.exchange.form import Changes
 from ews_bridge.exchange.form import Companions
@@ -46,12 +47,9 @@ from ews_bridge.exchange.form import Occurrence
 from ews_bridge.exchange.form import Said
 from ews_bridge.exchange.form import Snapshot
 from ews_bridge.exchange.occasion import Event
-from ews_bridge.exchange.occasion import File
 from ews_bridge.exchange.occasion import Series
 from ews_bridge.exchange.zones import Zone
 
-#: Attachments up to this many bytes are in the file; larger ones are named there.
-INLINE = 256 * 1024
 _INVITE = "ews-bridge invite gives it, with the invitation to that occurrence"
 _T = f"{{{soap.TYPES}}}"
 
@@ -69,14 +67,9 @@ class Events:
     def fields(self) -> str:
         return eventitem.FIELDS
 
-    def companions(self, element: etree._Element) -> Companions:
+    def companions(self, element: etree._Element, series: etree._Element | None = None) -> Companions:
         changed = [soap.attribute(one, "ItemId", "Id") for one in element.iterfind(f"{_T}ModifiedOccurrences/{_T}Occurrence")]
-        wanted = [
-            soap.attribute(one, "AttachmentId", "Id")
-            for one in element.iterfind(f"{_T}Attachments/{_T}FileAttachment")
-            if int(soap.text(one, "Size") or 0) <= INLINE and soap.text(one, "IsInline") != "true"
-        ]
-        return Companions(tuple(filter(None, changed)), tuple(filter(None, wanted)))
+        return Companions(tuple(filter(None, changed)), eventfiles.shown(element, series))
 
     def render(self, snapshot: Snapshot) -> bytes:
         return eventlines.write(self._series(snapshot))
@@ -89,7 +82,7 @@ class Events:
             first.uid,
             self._meaning(series),
             f"{label} ({first.start:%Y-%m-%d})",
-            ended=_ended(series),
+            ended=series.ends(),
             alone=series.master is None,
         )
 
@@ -101,15 +94,12 @@ class Events:
         kept = _with_calendar(eventxml.kept(first, self.owner), series)
         if first.original and series.master is None:
             kept = "\n".join(filter(None, (_recurrence_id(first), kept)))
-        for file in first.files:
-            if file.data is None:
-                raise BadItem(f"its attachment {file.name} is only named, and not in the file")
         xml = eventxml.creation(first, kept, self.owner)
         return eventxml.ELEMENT, Changes(
             xml,
             self._anew(first, series),
-            attach=tuple(map(_attachment, first.files)),
-            audience=eventaudience.of_start(first, self.owner, ends=_ended(series)),
+            attach=eventfiles.to_attach(first.files),
+            audience=eventaudience.of_start(series, self.owner),
         )
 
     def changes(self, snapshot: Snapshot, data: bytes, others: Mapping[str, etree._Element] = form.NOTHING) -> Changes:
@@ -117,7 +107,7 @@ class Events:
         new = eventfile.read(data, self.home).tidy()
         if new.first().uid != old.first().uid:
             raise BadItem("its UID was changed, and on the server it cannot be", hint="make a new file of it")
-        same_files = sorted(map(_identity, old.first().files)) == sorted(map(_identity, new.first().files))
+        same_files = sorted(map(eventfiles.identity, old.first().files)) == sorted(map(eventfiles.identity, new.first().files))
         if same_files and self._meaning(old.tidy()) == self._meaning(new):
             return Changes()
         if new.master is None or old.master is None:
@@ -149,7 +139,7 @@ class Events:
         gists = []
         for one in series.events():
             organizer = None if self.owner.organizes(one) else one.organizer
-            gists.append((one.gist(), organizer.address if organizer else "", sorted(map(_sign, one.files))))
+            gists.append((one.gist(), organizer.address if organizer else "", sorted(map(eventfiles.sign, one.files))))
         said = (series.first().uid, gists, sorted(series.deleted), sorted(series.calendar))
         return hashlib.sha256(repr(said).encode()).hexdigest()
 
@@ -165,37 +155,50 @@ class Events:
         before = eventxml.fields(was, old_kept, self.owner, element)
         after = eventxml.fields(now, new_kept, self.owner, element)
         again = bool(now.rule) and _times(was) != _times(now)
-        attach, detach = self._attachments(snapshot, was, now)
+        attach, detach = eventfiles.changes(snapshot, now)
         # Of an attachment nobody is told, but of a field that is written after it.
         anyhow = {eventxml.RECURRENCE} if again else {eventxml.SUBJECT} if attach or detach else set()
         xml = eventxml.updates(before, after, always=frozenset(anyhow))
         occurrences: tuple[Occurrence, ...] = ()
+        cleared: tuple[str, ...] = ()
         if again:
             occurrences = self._anew(now, new)
         elif now.rule:
             occurrences = self._edited(snapshot, old, was, new, now)
-        files, ends = bool(attach or detach), max(map(_ended, (old, new)), key=_last)
+            items = {day: item for day, (_, item) in self._items(snapshot).items() if day not in new.deleted}
+            cleared = eventfiles.cleared(items, snapshot.files, was, now, new)
+        files, ends = bool(attach or detach), 0 if 0 in (old.ends(), new.ends()) else max(old.ends(), new.ends())
         audience = eventaudience.of_edit((was, before), (now, after), self.owner, element, files=files, ends=ends)
-        return Changes(xml, occurrences, attach, detach, audience, self._answer(was, now, element))
+        closing = ""
+        if again or (eventaudience.is_unsent(element) and any(one.audience.people for one in occurrences)):
+            audience = eventaudience.of_start(new, self.owner, element)
+            occurrences = tuple(replace(one, audience=Audience()) for one in occurrences)
+            lost = set(eventaudience.of_end(old, self.owner, element).people) - set(audience.people)
+            audience = replace(audience, miss=(*audience.miss, *sorted(lost)))
+            closing = eventxml.update(eventxml.SUBJECT, after)
+        return Changes(xml, occurrences, attach, detach, closing, audience, self._answer(was, now, element), cleared)
 
     def cancelled(self, snapshot: Snapshot) -> Audience:
         series = self._series(snapshot)
-        return eventaudience.of_end(series.first(), self.owner, snapshot.element, ends=_ended(series))
+        audience = eventaudience.of_end(series, self.owner, snapshot.element)
+        if series.master is None and len(series.changed) > 1:
+            # No request says it of several items.
+            return replace(audience, people=(), miss=audience.people + audience.miss)
+        return audience
 
     def _anew(self, master: Event, series: Series) -> tuple[Occurrence, ...]:
-        """All changed and deleted occurrences of a series that has none yet."""
+        """All changed and deleted occurrences of a series that has none yet. They are part of what is told of it."""
         if not master.rule or series.master is None:
             return ()
         eventorder.check(master, series)
         kept = eventxml.kept(master, self.owner)
-        found = [(0, self._dropped(master, master.on(day), "", None)) for day in series.deleted]
+        found = [(0, Occurrence(_index(master, day), "")) for day in series.deleted]
         for key, one in series.changed.items():
             plain = master.on(key.date())
             texts = ("", eventxml.kept_of_occurrence(one, kept, self.owner))
-            updates, audience = self._updates(plain, one, texts, None)
+            updates, _ = self._updates(plain, one, texts, None)
             if updates:
-                edit = Occurrence(_index(master, key.date()), updates, audience=audience)
-                found.append((eventorder.moves(plain, one), edit))
+                found.append((eventorder.moves(plain, one), Occurrence(_index(master, key.date()), updates)))
         return eventorder.in_order(found)
 
     def _edited(self, snapshot: Snapshot, old: Series, was: Event, new: Series, now: Event) -> tuple[Occurrence, ...]:
@@ -208,7 +211,8 @@ class Events:
         found = []
         for day in new.deleted - old.deleted:
             ident, item = items.get(day, ("", snapshot.element))
-            found.append((0, self._dropped(now, there.get(day) or now.on(day), ident, item)))
+            audience = eventaudience.of_lost_occurrence(there.get(day) or now.on(day), self.owner, item)
+            found.append((0, Occurrence(_index(now, day), "", ident, audience)))
         wanted = {key.date(): one for key, one in new.changed.items()}
         then, later = (eventxml.kept(one, self.owner, snapshot.element) for one in (was, now))
         for day in sorted((set(there) | set(wanted)) - new.deleted):
@@ -229,11 +233,6 @@ class Events:
                 found.append((eventorder.moves(before, after), Occurrence(_index(now, day), updates, ident, audience)))
         return eventorder.in_order(found)
 
-    def _dropped(self, master: Event, one: Event, ident: str, element: etree._Element | None) -> Occurrence:
-        """The deletion of an occurrence, of the item `ident` where it has one."""
-        index = _index(master, (one.original or one.start).date())
-        return Occurrence(index, "", ident, eventaudience.of_end(one, self.owner, element))
-
     def _updates(
         self,
         before: Event,
@@ -247,15 +246,15 @@ class Events:
         `series`: how its series has it before and after an edit of its own: what the series gives up and the occurrence keeps is
         written, too.
         """
-        if {file.name for file in after.files} - {file.name for file in before.files}:
-            raise BadItem("Exchange cannot attach a file to one occurrence only")
+        eventfiles.check_occurrence(before, after)
         old = eventxml.fields(before, kept[0], self.owner, element)
         new = eventxml.fields(after, kept[1], self.owner, element)
         always: frozenset[str] = frozenset()
         if series:
             first, second = (dict(eventxml.fields(one, "", self.owner, element)) for one in series)
             always = frozenset(path for path, xml in new if first[path] != second[path] != xml) - {form.LEFTOVER}
-        audience = eventaudience.of_edit((before, old), (after, new), self.owner, element)
+        edit = ((before, old), (after, new))
+        audience = eventaudience.of_edit(*edit, self.owner, element) if element is not None else Audience()
         return eventxml.updates(old, new, always=always), audience
 
     def _of_single_ones(self, snapshot: Snapshot, old: Series, new: Series) -> Changes:
@@ -269,7 +268,7 @@ class Events:
         for key, was in old.changed.items():
             ident, element = items[key]
             if key not in new.changed:
-                found.append(Occurrence(0, "", ident, eventaudience.of_end(was, self.owner, element)))
+                found.append(Occurrence(0, "", ident, eventaudience.of_lost_occurrence(was, self.owner, element)))
                 continue
             now = eventxml.settled(was, new.changed[key])
             self._check_people(was, now, element)
@@ -306,17 +305,6 @@ class Events:
                 found[original] = (soap.attribute(element, "ItemId", "Id"), element)
         return found
 
-    def _attachments(self, snapshot: Snapshot, was: Event, now: Event) -> tuple[tuple[Attachment, ...], tuple[str, ...]]:
-        there = eventitem.attached(snapshot.element, snapshot.files)
-        wanted = [_identity(file) for file in now.files]
-        detach = tuple(ident for ident, file in there if _identity(file) not in wanted)
-        known = [_identity(file) for _, file in there]
-        new = [file for file in now.files if _identity(file) not in known]
-        for file in new:
-            if file.data is None:
-                raise BadItem(f"its attachment {file.name} is only named, and not in the file")
-        return tuple(map(_attachment, new)), detach
-
     # ---- meetings
 
     def _check_people(self, was: Event, now: Event, element: etree._Element) -> None:
@@ -348,20 +336,6 @@ def _times(event: Event) -> tuple[object, ...]:
     return (event.start, event.end, event.zone.windows, event.end_zone.windows, event.all_day, event.rule)
 
 
-def _identity(file: File) -> tuple[str, str]:
-    return file.name, hashlib.sha256(file.data).hexdigest() if file.data is not None else ""
-
-
-def _sign(file: File) -> tuple[str, str]:
-    """As `_identity`, but of what elsewhere may be only named, its name alone. Exchange counts some bytes more than there are."""
-    large = file.data is None or len(file.data) > INLINE - 4096
-    return (file.name, "") if large else _identity(file)
-
-
-def _attachment(file: File) -> Attachment:
-    return Attachment(file.name, file.content_type, file.data or b"")
-
-
 def _with_calendar(kept: str, series: Series) -> str:
     """With the lines of the VCALENDAR that are not ours."""
     around = ["BEGIN:VCALENDAR", *series.calendar, "END:VCALENDAR"] if series.calendar else []
@@ -372,20 +346,3 @@ def _recurrence_id(event: Event) -> str:
     """Which occurrence of a series that is not there a single event is: the server has no field for it that can be written."""
     original = event.original or event.start
     return f"RECURRENCE-ID:{original:%Y%m%d}" if event.all_day else f"RECURRENCE-ID:{original:%Y%m%dT%H%M%S}"
-
-
-def _last(ended: int) -> tuple[bool, int]:
-    """In this order what ends later comes later; 0, which never ends, is the last."""
-    return not ended, ended
-
-
-def _ended(series: Series) -> int:
-    """When the last of it is over, in seconds since the epoch; 0 of a series without end."""
-    ends = [int(one.ends().timestamp()) for one in series.events()]
-    master = series.master
-    if master and master.rule:
-        last = master.rule.last(master.start.date())
-        if last is None:
-            return 0
-        ends.append(int(master.on(last).ends().timestamp()))
-    return max(0, *ends)

@@ -1,10 +1,12 @@
 """Who would want to know of a change to a meeting, were meeting mail allowed (`form.Audience`). Pure.
 
 Only the owner's own meetings have an audience: of those of others their organizers tell. What nobody else sees (a reminder, a
-category, what is kept of a file) is no news.
+category, what is kept of a file) is no news, nor is a role. Who was never invited misses nothing, and is invited by what comes.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from lxml import etree
 
@@ -19,6 +21,7 @@ from ews_bridge.exchange.eventxml import REMINDER
 from ews_bridge.exchange.eventxml import Field
 from ews_bridge.exchange.form import Audience
 from ews_bridge.exchange.occasion import Event
+from ews_bridge.exchange.occasion import Series
 
 _PERSONAL = frozenset(
     (REMINDER, MINUTES, form.LEFTOVER, asking.field("item:Categories"), asking.field("calendar:LegacyFreeBusyStatus"))
@@ -26,43 +29,76 @@ _PERSONAL = frozenset(
 _PEOPLE = frozenset(asking.field(f"calendar:{name}") for name in attendees.KINDS.values())
 
 
-def of_start(event: Event, owner: Owner, *, ends: int) -> Audience:
-    """Of an event that is new. `ends`: when the last of its series is over."""
-    return Audience(tuple(sorted(_people(event, owner, None))), ends=ends)
+def of_start(series: Series, owner: Owner, element: etree._Element | None = None) -> Audience:
+    """Of what is new to all of them, or told anew as a whole. Nobody is invited to what is called off, nor by a file that is
+    itself a message about a meeting (it has a METHOD, which those of a calendar have not: RFC 4791 section 4.1).
 
-
-def of_end(event: Event, owner: Owner, element: etree._Element | None, *, ends: int | None = None) -> Audience:
-    """Of an event, or one occurrence, that is deleted; where nobody was invited yet, nobody misses it."""
-    if element is not None and soap.text(element, "MeetingRequestWasSent") == "false":
+    What is sent of a series goes to those who take part in all of it: others of single occurrences miss it.
+    """
+    first = series.first()
+    if first.status == "CANCELLED" or series.method not in ("", "PUBLISH"):
         return Audience()
-    return Audience(tuple(sorted(_people(event, owner, element))), ends=_ends(event) if ends is None else ends)
+    people = _people(first, owner, element)
+    others = {one for event in series.events() for one in _people(event, owner, element)} - people
+    return Audience(_sorted(people), _sorted(others), ends=series.ends())
+
+
+def of_end(series: Series, owner: Owner, element: etree._Element) -> Audience:
+    """Of what is deleted as a whole."""
+    if is_unsent(element):
+        return Audience()
+    people = _people(series.first(), owner, element)
+    others = {one for event in series.events() for one in _people(event, owner, element)} - people
+    return Audience(_sorted(people), _sorted(others), ends=series.ends())
+
+
+def of_lost_occurrence(event: Event, owner: Owner, element: etree._Element) -> Audience:
+    """Of an occurrence that is deleted. `element`: the item, or that of its series."""
+    return Audience() if is_unsent(element) else Audience(_sorted(_people(event, owner, element)), ends=_ends(event))
 
 
 def of_edit(
     was: tuple[Event, list[Field]],
     now: tuple[Event, list[Field]],
     owner: Owner,
-    element: etree._Element | None,
+    element: etree._Element,
     *,
     files: bool = False,
     ends: int | None = None,
 ) -> Audience:
-    """Of an edit: the event before and after it, each with its fields. `files`: attachments are other ones, too."""
+    """Of an edit: the event before and after it, each with its fields. `files`: its attachments are others, too; `ends`: where
+    that is not the end of the event itself.
+    """
     before = dict(was[1])
     differing = {path for path, xml in now[1] if before.get(path, "") != xml} - _PERSONAL
-    if not differing and not files:
-        return Audience()
     old, new = (_people(event, owner, element) for event, _ in (was, now))
     last = max(_ends(was[0]), _ends(now[0])) if ends is None else ends
-    if differing <= _PEOPLE and not files and old != new:
-        return Audience(tuple(sorted(old ^ new)), changed=True, ends=last)
-    return Audience(tuple(sorted(old | new)), ends=last)
+    if not files and (not differing or (differing <= _PEOPLE and old == new)):
+        return Audience()
+    if is_unsent(element):
+        return Audience(_sorted(new), ends=last)
+    if differing <= _PEOPLE and not files:
+        return Audience(_sorted(old ^ new), changed=True, ends=last)
+    return Audience(_sorted(old | new), ends=last)
+
+
+def is_unsent(element: etree._Element) -> bool:
+    """Whether nobody was told of a meeting yet."""
+    return soap.text(element, "MeetingRequestWasSent") == "false"
 
 
 def _people(event: Event, owner: Owner, element: etree._Element | None) -> set[str]:
-    if eventpeople.is_foreign(event, owner, element) or not owner.organizes(event):
+    """Whom the owner invites. He must be its organizer by name, in the file or on the server."""
+    if element is not None and eventpeople.is_received(element):
+        return set()
+    named = event.organizer is not None or element is not None
+    if not named or not owner.organizes(event) or eventpeople.is_foreign(event, owner, element):
         return set()
     return {one.address for one in eventpeople.invited(event, owner)}
+
+
+def _sorted(people: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(people))
 
 
 def _ends(event: Event) -> int:

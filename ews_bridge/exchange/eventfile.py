@@ -61,6 +61,7 @@ def read(data: bytes, home: Zone) -> Series:
     """What a file says; `home` is the zone of floating times. `BadItem` for what is no such file or cannot be understood."""
     events, calendar = _events(contentline.components(data))
     around = tuple(str(line) for line in calendar.lines if line.name not in _OURS)
+    method = calendar.value("METHOD").strip().upper()
     reader = _Reader(Reader(zones.definitions(calendar), times.years(events)), home)
     masters = [event for event in events if not event.line("RECURRENCE-ID")]
     if len(masters) > 1:
@@ -70,7 +71,7 @@ def read(data: bytes, home: Zone) -> Series:
         keyed = {one.original: one for one in alone if one.original}
         if len(keyed) < len(alone):
             raise BadItem("two of its events are the same occurrence")
-        return Series(None, MappingProxyType(keyed), calendar=around)
+        return Series(None, MappingProxyType(keyed), calendar=around, method=method)
     master = reader.event(masters[0])
     changed: dict[datetime, Event] = {}
     for event in events:
@@ -85,7 +86,7 @@ def read(data: bytes, home: Zone) -> Series:
     gone = deleted - {key.date() for key in changed}
     if master.rule and not changed and _all_gone(master, gone):
         raise BadItem("it never takes place: all its occurrences are deleted")
-    return Series(master, MappingProxyType(changed), gone, around)
+    return Series(master, MappingProxyType(changed), gone, around, method)
 
 
 def _events(found: list[Component]) -> tuple[list[Component], Component]:
@@ -174,7 +175,7 @@ class _Reader:
                 wall = datetime.combine(wall.date(), like.start.time())
             if like.all_day:
                 wall = datetime.combine(wall.date(), time())
-            return replace(made, original=wall)
+            return replace(made, original=wall).inside(master)
         if not rule:
             return made
         if made.zone.rules and not made.zone.windows:

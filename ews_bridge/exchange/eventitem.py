@@ -129,7 +129,7 @@ class Reading:
             alarm=alarm,
             organizer=people.organizer,
             attendees=people.attendees,
-            files=tuple(file for _, file in attached(element, self.files)) if master is None else (),
+            files=tuple(file for _, file in attached(element, self.files)),
             link=kept.value("URL") if kept.line("URL") else link(element),
             parameters=_parameters(kept),
             created=kept.value("CREATED") or _stamp(element, "DateTimeCreated"),
@@ -137,7 +137,9 @@ class Reading:
             sequence=_sequence(element, kept),
             other=tuple(_others(kept)),
         )
-        return made if rule is None else replace(made, rule=recurrence.from_element(rule).normal(made.start.date()))
+        if rule is None:
+            return made.inside(master)
+        return replace(made, rule=recurrence.from_element(rule).normal(made.start.date()))
 
     def _times(self, element: etree._Element, kept: Component, *, recurring: bool) -> Event:
         """An event that has only its times."""
@@ -205,10 +207,10 @@ def link(element: etree._Element) -> str:
     return next(filter(None, (soap.text(element, "JoinOnlineMeetingUrl"), *found)), "").strip()
 
 
-def attached(element: etree._Element, files: Mapping[str, bytes]) -> list[tuple[str, File]]:
-    """(id, file) of each attachment that is not a picture inside of the body."""
+def attached(element: etree._Element, files: Mapping[str, bytes], *, kind: str = "*") -> list[tuple[str, File]]:
+    """(id, file) of each attachment (of all, or of one kind of element) that is not a picture inside of the body."""
     found = []
-    for one in element.iterfind(f"{_T}Attachments/*"):
+    for one in element.iterfind(f"{_T}Attachments/{kind}"):
         if soap.text(one, "IsInline") == "true":
             continue
         ident = soap.attribute(one, "AttachmentId", "Id")

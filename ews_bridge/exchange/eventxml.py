@@ -97,11 +97,13 @@ def updates(old: list[Field], new: list[Field], *, always: frozenset[str] = froz
     if not after[MINUTES]:
         changed.discard(MINUTES)
     order = [*_TIMES[:2], *(path for path in after if path not in _TIMES[:2])]
-    return "".join(
-        asking.set_field(path, ELEMENT, after[path]) if after[path] else asking.delete_field(path)
-        for path in order
-        if path in changed
-    )
+    return "".join(update(path, new) for path in order if path in changed)
+
+
+def update(path: str, fields: list[Field]) -> str:
+    """The update that gives one field what it has among these."""
+    xml = dict(fields)[path]
+    return asking.set_field(path, ELEMENT, xml) if xml else asking.delete_field(path)
 
 
 def check(event: Event) -> None:
@@ -213,9 +215,12 @@ def _utc(moment: datetime) -> str:
 
 def settled(old: Event, new: Event) -> Event:
     """What an edit asks for. Whoever edits the text, and leaves the HTML that says the same, wants the text; people are called
-    what the server calls them, for an edit of a name is none of who takes part.
+    what the server calls them, for an edit of a name is none of who takes part; and a meeting whose ORGANIZER was dropped is not
+    taken over by that.
     """
     if old.html and new.html == old.html and new.description != old.description:
         new = replace(new, html="")
     names = {one.address: one.name for one in old.attendees}
-    return replace(new, attendees=tuple(replace(one, name=names.get(one.address, one.name)) for one in new.attendees))
+    people = tuple(replace(one, name=names.get(one.address, one.name)) for one in new.attendees)
+    organizer = new.organizer or (old.organizer if people else None)
+    return replace(new, attendees=people, organizer=organizer)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from lxml import etree
 
@@ -23,12 +24,9 @@ from ews_bridge.exchange import creating
 from ews_bridge.exchange import faults
 from ews_bridge.exchange import mail
 from ews_bridge.exchange import mailcreating
-from ews_bridge.exchange import rebuilt
 from ews_bridge.exchange import soap
-from ews_bridge.exchange import tagwriting
 from ews_bridge.exchange import writing
 from ews_bridge.exchange.session import Connection
-from ews_bridge.exchange.tagging import Tagging
 from ews_bridge.model import Content
 from ews_bridge.model import Entry
 from ews_bridge.model import Flag
@@ -40,8 +38,22 @@ from ews_bridge.model import Tags
 from ews_bridge.store import Failed
 from ews_bridge.store import Store
 
+if TYPE_CHECKING:  # where there are no tags it is not loaded
+    from ews_bridge.exchange.tagging import Tagging
+
 #: A server that does not give a property in a listing says one of these.
 _UNLISTABLE = frozenset({"ErrorInvalidPropertyForOperation", "ErrorInvalidPropertyRequest", "ErrorUnsupportedPathForQuery"})
+#: The server has the item but cannot make a message of it.
+_NO_MIME = frozenset(
+    {
+        "ErrorContentConversionFailed",
+        "ErrorCorruptData",
+        "ErrorItemCorrupt",
+        "ErrorMimeContentConversionFailed",
+        "ErrorMimeContentInvalid",
+        "ErrorUnsupportedMimeConversion",
+    }
+)
 #: FindItem and SyncFolderItems cut strings to this length: a Message-ID so long is asked for again.
 _CUT = 255
 
@@ -186,7 +198,7 @@ class ExchangeFolder:
 
     def _content(self, entry: Entry, result: bulk.Got | bulk.Refusal) -> Content | Failed:
         if isinstance(result, bulk.Refusal):
-            if result.code not in rebuilt.NO_MIME:
+            if result.code not in _NO_MIME:
                 return result.error(_name(entry))
             return self._rebuilt(entry, result.text)
         if entry.revision and soap.attribute(result.element, "ItemId", "ChangeKey") != entry.revision:
@@ -201,6 +213,8 @@ class ExchangeFolder:
 
     def _rebuilt(self, entry: Entry, reason: str) -> Content | Failed:
         """A readable message from all the properties that the server is willing to give."""
+        from ews_bridge.exchange import rebuilt  # loads what composes a message: rarely needed, and large
+
         refusal = bulk.Refusal("", reason)
         for shape in ("AllProperties", "Default"):
             operation = asking.get_items([(entry.id, "")], "", shape=shape, body="Best")
@@ -221,9 +235,8 @@ class ExchangeFolder:
         return BadItem(f"{_name(entry)}: {reason}; its properties cannot be read either: {refusal.text}")
 
     def _modified(self, element: etree._Element) -> float:
-        received = mail.seconds(soap.text(element, "DateTimeReceived"))
-        sent = mail.seconds(soap.text(element, "DateTimeSent"))
-        return (sent or received) if self._sent_items else (received or sent)
+        first, second = ("DateTimeSent", "DateTimeReceived") if self._sent_items else ("DateTimeReceived", "DateTimeSent")
+        return mail.seconds(soap.text(element, first)) or mail.seconds(soap.text(element, second))
 
     # ---- writes
 
@@ -243,6 +256,8 @@ class ExchangeFolder:
     def tag(self, items: Sequence[tuple[Entry, Tags]]) -> Iterator[tuple[Entry, Entry | Failed]]:
         if self.tagging is None:
             raise TypeError("this folder's tags are not looked at")
+        from ews_bridge.exchange import tagwriting
+
         return tagwriting.tag(self, self.tagging, items)
 
     def move(self, entries: Sequence[Entry], into: Store) -> Iterator[tuple[Entry, Entry | Failed]]:

@@ -79,13 +79,15 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who takes part in a meeting of the owner's and would want to know of a change: their addresses. None: nobody.
+    """Who takes part in a meeting of the owner's and would want to know of a change: the addresses of `people`, whom the server
+    can tell, and of those who `miss` it.
 
     `changed`: it is about nothing but who takes part, and these are the ones invited or no longer invited. `ends`: when the last
     of what the change is about is over, in seconds since the epoch; 0: never.
     """
 
     people: tuple[str, ...] = ()
+    miss: tuple[str, ...] = ()
     changed: bool = False
     ends: int = 0
 
@@ -108,20 +110,24 @@ class Occurrence:
 class Changes:
     """What must be written. `xml`: of a new item the content of its element, in the order of the schema; of one that is there
     the field updates (SetItemField, DeleteItemField), of what differs only and "" when nothing does. `occurrences`,
-    `attach` and `detach` (attachment ids) belong to it. `audience`: who would want to know of them, the occurrences apart.
+    `attach` and `detach` (attachment ids) belong to it. `audience`: who would want to know of them, the occurrences apart;
+    `closing`: field updates that tell them when all the rest is written without a word, "" where `xml` tells them.
     `answer`: what the file's owner now says to the invitation of somebody else ("AcceptItem", "TentativelyAcceptItem",
-    "DeclineItem"), to be given on the item itself and without a mail.
+    "DeclineItem"), to be given on the item itself and without a mail. `cleared`: ids of attachments of changed occurrences, to be
+    taken away after all that.
     """
 
     xml: str = ""
     occurrences: tuple[Occurrence, ...] = ()
     attach: tuple[Attachment, ...] = ()
     detach: tuple[str, ...] = ()
+    closing: str = ""
     audience: Audience = Audience()
     answer: str = ""
+    cleared: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.xml or self.occurrences or self.attach or self.detach or self.answer)
+        return bool(self.xml or self.occurrences or self.attach or self.detach or self.answer or self.cleared)
 
 
 class Form(Protocol):
@@ -142,8 +148,8 @@ class Form(Protocol):
     def fields(self) -> str:
         """What GetItem is to be asked for, as AdditionalProperties."""
 
-    def companions(self, element: etree._Element) -> Companions:
-        """What else belongs to this item."""
+    def companions(self, element: etree._Element, series: etree._Element | None = None) -> Companions:
+        """What else belongs to this item. `series`: of a changed occurrence, its recurring master."""
 
     def render(self, snapshot: Snapshot) -> bytes:
         """The file. The same item gives the same bytes."""

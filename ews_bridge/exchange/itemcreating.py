@@ -68,7 +68,7 @@ def create(folder: Folder, items: Iterable[tuple[Entry, New]]) -> Results:
             try:
                 data = b"".join(new.content.pieces())
                 name, changes = folder.form.creation(data, itemwriting.others(folder, data))
-                telling = folder.meetings.telling(folder.form.read(data), "invitation", changes.audience)
+                telling = folder.meetings.telling(source, "invitation", folder.form.read(data), [changes.audience])
             except (Stale, BadItem) as error:
                 unfit.append((source, error))
                 continue

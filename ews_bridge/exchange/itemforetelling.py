@@ -1,6 +1,6 @@
 """What the writes of an Exchange folder of events, contacts or tasks would come to: nothing is written, and nobody is asked.
 
-For each item: whom the change concerns (`Notice`, None: nobody), or why the server could not take it (`BadItem`). What would have
+For each item: whom the change concerns (`meetingmail.Telling`), or why the server could not take it (`BadItem`). What would have
 to be looked at anew by then (`Stale`) is left out.
 """
 
@@ -15,11 +15,11 @@ from ews_bridge.errors import Stale
 from ews_bridge.exchange import itemremoving
 from ews_bridge.exchange import itemwriting
 from ews_bridge.exchange.itemwriting import Folder
+from ews_bridge.exchange.meetingmail import Telling
 from ews_bridge.model import Content
 from ews_bridge.model import Entry
-from ews_bridge.report import Notice
 
-Foretold = Iterator[tuple[Entry, Notice | BadItem | None]]
+Foretold = Iterator[tuple[Entry, Telling | BadItem]]
 
 
 def creations(folder: Folder, items: Iterable[tuple[Entry, Content]]) -> Foretold:
@@ -27,7 +27,7 @@ def creations(folder: Folder, items: Iterable[tuple[Entry, Content]]) -> Foretol
         try:
             data = b"".join(content.pieces())
             _, changes = folder.form.creation(data, itemwriting.others(folder, data))
-            yield each, folder.meetings.foretold(folder.form.read(data), "invitation", changes.audience)
+            yield each, folder.meetings.foretold(each, "invitation", folder.form.read(data), [changes.audience])
         except BadItem as error:
             yield each, error
         except Stale:
@@ -47,9 +47,11 @@ def updates(folder: Folder, items: Iterable[tuple[Entry, Content]]) -> Foretold:
         if isinstance(edit, BadItem):
             yield each, edit
         elif isinstance(edit, itemwriting.Edit):
-            yield each, folder.meetings.foretold(edit.seen.said, "update", *edit.concerned)
+            yield each, folder.meetings.foretold(each, edit.what, edit.said, edit.concerned, ident=each.id)
 
 
 def deletions(folder: Folder, entries: Sequence[Entry]) -> Foretold:
-    for each, said, audience in itemremoving.endings(folder, entries):
-        yield each, folder.meetings.foretold(said, "cancellation", audience)
+    for each, ending in itemremoving.endings(folder, entries):
+        if not isinstance(ending, Stale):
+            said, concerned = ending
+            yield each, folder.meetings.foretold(each, "cancellation", said, concerned, ident=each.id)

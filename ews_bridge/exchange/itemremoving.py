@@ -7,9 +7,9 @@ people of a meeting are told of its end (`meetingmail.py`) it is a DeleteItem, w
 from __future__ import annotations
 
 from collections.abc import Iterator
-from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 
 from ews_bridge.errors import BadItem
 from ews_bridge.errors import Stale
@@ -24,6 +24,7 @@ from ews_bridge.exchange.creating import name_of
 from ews_bridge.exchange.form import Audience
 from ews_bridge.exchange.itemwriting import Folder
 from ews_bridge.exchange.meetingmail import ALL
+from ews_bridge.exchange.meetingmail import SILENT
 from ews_bridge.exchange.meetingmail import Telling
 from ews_bridge.model import Entry
 from ews_bridge.model import Said
@@ -69,45 +70,42 @@ def delete(folder: Folder, entries: Sequence[Entry]) -> Results:
     for each, failed in others:
         yield each, each if isinstance(failed, _Gone) else failed
     tellings: dict[str, Telling] = {}
-    for each, said, audience in endings(folder, current):
+    refused: dict[str, Failed] = {}
+    for each, ending in endings(folder, current):
         try:
-            tellings[each.id] = folder.meetings.telling(said, "cancellation", audience)
-        except BadItem as error:
-            current.remove(each)
+            if isinstance(ending, Stale):
+                raise ending
+            said, concerned = ending
+            tellings[each.id] = folder.meetings.telling(each, "cancellation", said, concerned, ident=each.id)
+        except (Stale, BadItem) as error:
+            refused[each.id] = error
             yield each, error
-    quiet: list[Entry] = []
-    for each, result in _ended(folder, current, tellings):
-        if result is None:
-            quiet.append(each)
-        else:
-            yield each, result
-    for each, result in _thrown_away(folder, quiet):
-        if isinstance(result, Entry) and each.id in tellings:
-            folder.meetings.note(tellings[each.id])
+    loud = [each for each in current if tellings.get(each.id, SILENT).told]
+    quiet = [each for each in current if each.id not in refused and each not in loud]
+    for each, result in chain(_cancelled(folder, loud), _thrown_away(folder, quiet)):
+        if isinstance(result, Entry):
+            folder.meetings.note(tellings.get(each.id, SILENT))
         yield each, result
 
 
-def endings(folder: Folder, entries: Sequence[Entry]) -> Iterator[tuple[Entry, Said, Audience]]:
-    """Whom it would concern if these were deleted."""
+def endings(folder: Folder, entries: Sequence[Entry]) -> Iterator[tuple[Entry, tuple[Said, list[Audience]] | Stale]]:
+    """What is said by what would be deleted, and whom that would concern; `Stale` where it says something else by now."""
     by_id = {each.id: each for each in entries} if folder.form.of_meetings else {}
     for ident, looked in snapshots.look(folder, list(by_id)):
-        if isinstance(looked, snapshots.Seen):
-            yield by_id[ident], looked.said, folder.form.cancelled(looked.snapshot)
+        each = by_id[ident]
+        if isinstance(looked, snapshots.Seen) and each.revision not in ("", looked.said.revision):
+            yield each, Stale(f"{name_of(each)} was edited meanwhile")
+        elif isinstance(looked, snapshots.Seen):
+            yield each, (looked.said, [folder.form.cancelled(looked.snapshot)])
 
 
-def _ended(
-    folder: Folder, entries: Sequence[Entry], tellings: Mapping[str, Telling]
-) -> Iterator[tuple[Entry, Entry | Failed | None]]:
-    """Delete those whose people are told of it; None: nobody is."""
-    loud = [each for each in entries if (telling := tellings.get(each.id)) and telling.notice and telling.notice.told]
-    yield from ((each, None) for each in entries if each not in loud)
+def _cancelled(folder: Folder, entries: Sequence[Entry]) -> Results:
+    """Delete what people are told of the end of."""
 
     def operation(some: Sequence[Entry]) -> bytes:
         return asking.delete_named(asking.item_ids((each.id, "") for each in some), "MoveToDeletedItems", tell=ALL)
 
-    for each, answer in writing.write(folder.connection, loud, operation, repeat=False):
-        if answer.ok:
-            folder.meetings.note(tellings[each.id])
+    for each, answer in writing.write(folder.connection, entries, operation, repeat=False):
         yield each, each if answer.ok or answer.code in bulk.GONE else writing.failed(each, answer, "deleted")
 
 

@@ -28,6 +28,7 @@ from ews_bridge.errors import Stale
 from ews_bridge.exchange import asking
 from ews_bridge.exchange import creating
 from ews_bridge.exchange import snapshots
+from ews_bridge.exchange import soap
 from ews_bridge.exchange import tagwriting
 from ews_bridge.exchange import writing
 from ews_bridge.exchange.creating import Results
@@ -44,6 +45,7 @@ from ews_bridge.exchange.tagging import Tagging
 from ews_bridge.model import Content
 from ews_bridge.model import Entry
 from ews_bridge.model import Hints
+from ews_bridge.model import Said
 from ews_bridge.model import Tags
 from ews_bridge.store import Failed
 
@@ -116,11 +118,17 @@ class Edit:
 
     entry: Entry
     seen: snapshots.Seen
+    said: Said
     changes: Changes
 
     @property
     def concerned(self) -> tuple[Audience, ...]:
         return self.changes.audience, *(one.audience for one in self.changes.occurrences)
+
+    @property
+    def what(self) -> str:
+        """What it is to those whom it concerns."""
+        return "invitation" if soap.text(self.seen.snapshot.element, "MeetingRequestWasSent") == "false" else "update"
 
 
 def update(folder: Folder, items: Iterable[tuple[Entry, Content]]) -> Results:
@@ -147,7 +155,8 @@ def edits(folder: Folder, some: Mapping[str, tuple[Entry, bytes]]) -> Iterator[t
             yield each, looked.error
         else:
             try:
-                yield each, Edit(each, looked, folder.form.changes(looked.snapshot, data, others(folder, data)))
+                changes = folder.form.changes(looked.snapshot, data, others(folder, data))
+                yield each, Edit(each, looked, folder.form.read(data), changes)
             except (Stale, BadItem) as error:
                 yield each, error
 
@@ -158,12 +167,13 @@ def _update(folder: Folder, some: Mapping[str, tuple[Entry, bytes]]) -> Results:
         try:
             if not isinstance(result, Edit):
                 raise result
-            telling = folder.meetings.telling(result.seen.said, "update", *result.concerned)
+            telling = folder.meetings.telling(each, result.what, result.said, result.concerned, ident=each.id)
             ref = _attach(folder, result.seen.ref, result.changes)
         except (Stale, BadItem) as error:
             yield each, error
         else:
-            ready.setdefault(telling.how(result.changes.audience), []).append((result, telling, ref))
+            tell = asking.SILENT if result.changes.closing else telling.how(result.changes.audience)
+            ready.setdefault(tell, []).append((result, telling, ref))
 
     written: list[tuple[Edit, Telling]] = []
     for tell, several in ready.items():
@@ -181,7 +191,6 @@ def _update(folder: Folder, some: Mapping[str, tuple[Entry, bytes]]) -> Results:
                 yield one.entry, writing.failed(one.entry, answer, "changed on the server")
     done: dict[str, Entry] = {}
     for one, telling in written:
-        folder.meetings.note(telling)
         failed = follow(folder, one.seen.ref[0], one.changes, telling)
         if failed is None:
             gone = {each.id for each in one.changes.occurrences if not each.updates}
@@ -208,18 +217,29 @@ def _attach(folder: Folder, ref: tuple[str, str], changes: Changes) -> tuple[str
 def attachments(ident: str, changes: Changes) -> list[bytes]:
     """The requests that attach and detach."""
     return [
-        *([asking.delete_attachments(changes.detach)] if changes.detach else []),
+        *(asking.delete_attachments([each]) for each in changes.detach),
         *(asking.create_attachments(ident, [_attachment(each)]) for each in changes.attach),
     ]
 
 
 def follow(folder: Folder, ident: str, changes: Changes, telling: Telling = SILENT) -> str | None:
-    """Occurrences and the answer to an invitation, after the item itself is written; why one did not work."""
+    """What comes after the item: occurrences, the answer to an invitation, and telling of all that; why it did not work."""
     steps = [
         *(_of_occurrence(ident, one, telling.how(one.audience)) for one in changes.occurrences),
         *([asking.respond(changes.answer, ident)] if changes.answer else []),
+        *(asking.delete_attachments([each]) for each in changes.cleared),
     ]
-    return next((failed for step in steps if (failed := told(folder, step))), None)
+    tell = telling.how(changes.audience)
+    if changes.closing and tell != asking.SILENT:
+        steps.append(asking.update_items([asking.item_change((ident, ""), changes.closing)], overwrite=True, tell=tell))
+    else:
+        folder.meetings.note(telling)
+    for step in steps:
+        if failed := told(folder, step):
+            return failed
+    if changes.closing and tell != asking.SILENT:
+        folder.meetings.note(telling)
+    return None
 
 
 def _of_occurrence(master: str, one: Occurrence, tell: str) -> bytes:

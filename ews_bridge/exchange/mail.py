@@ -53,6 +53,9 @@ Extended = Mapping[int | tuple[str, str], Sequence[str]]
 _WORDS = {Flag.ANSWERED: ("\\ANSWERED", "$REPLIED"), Flag.FORWARDED: ("$FORWARDED",)}
 _VERBS = {"102": Flag.ANSWERED, "103": Flag.ANSWERED, "104": Flag.FORWARDED}
 _WRITTEN = {Flag.ANSWERED: ("102", "261"), Flag.FORWARDED: ("104", "262")}  # verb, icon
+_FROM, _PROPERTY, _PATH, _VALUE = (
+    f"{{{soap.TYPES}}}{name}" for name in ("From", "ExtendedProperty", "ExtendedFieldURI", "Value")
+)
 _FLAGS_NAME = (asking.AKONADI_SET, "Flags")
 _TOKEN_NAME = (asking.TOKEN_SET, "Token")
 
@@ -87,7 +90,8 @@ def entry(element: etree._Element, collection: int) -> Entry:
 
 def _author(element: etree._Element) -> str:
     """Of message:From, which some servers list without the address, or with one of their own directory."""
-    found = element.find(f"{{{soap.TYPES}}}From/{{{soap.TYPES}}}Mailbox")
+    sender = next(element.iterchildren(_FROM), None)
+    found = sender.find(f"{{{soap.TYPES}}}Mailbox") if sender is not None else None
     return author(soap.text(found, "Name"), soap.text(found, "EmailAddress")) if found is not None else ""
 
 
@@ -98,9 +102,10 @@ def token(element: etree._Element) -> str:
 
 def flags(element: etree._Element, properties: Extended) -> Flags:
     found: set[Flag] = set()
-    if soap.text(element, "IsRead") == "true" or soap.name(element) not in MAIL:
+    is_mail = soap.name(element) in MAIL
+    if not is_mail or soap.text(element, "IsRead") == "true":
         found.add(Flag.SEEN)
-    if soap.text(element, "IsDraft") == "true" and soap.name(element) in MAIL:
+    if is_mail and soap.text(element, "IsDraft") == "true":
         found.add(Flag.DRAFT)
     if first(properties, 0x1090) == "2":
         found.add(Flag.FLAGGED)
@@ -114,11 +119,11 @@ def flags(element: etree._Element, properties: Extended) -> Flags:
 def extended(element: etree._Element) -> Extended:
     """All extended properties of an item or folder. Tags compare as numbers: servers spell them in many ways."""
     found: dict[int | tuple[str, str], Sequence[str]] = {}
-    for child in element.iterchildren(f"{{{soap.TYPES}}}ExtendedProperty"):
-        path = child.find(f"{{{soap.TYPES}}}ExtendedFieldURI")
+    for child in element.iterchildren(_PROPERTY):
+        path = next(child.iterchildren(_PATH), None)
         if path is None:
             continue
-        values = [value.text or "" for value in child.iter(f"{{{soap.TYPES}}}Value")]
+        values = [value.text or "" for value in child.iter(_VALUE)]
         tag = str(path.get("PropertyTag", ""))
         if tag:
             found[number(tag)] = values

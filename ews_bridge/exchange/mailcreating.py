@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from dataclasses import replace
 from itertools import chain
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from ews_bridge import headers
 from ews_bridge.errors import BadItem
@@ -33,7 +34,6 @@ from ews_bridge.exchange.creating import mime_content
 from ews_bridge.exchange.creating import name_of
 from ews_bridge.exchange.creating import new_id
 from ews_bridge.exchange.session import Connection
-from ews_bridge.exchange.tagging import Tagging
 from ews_bridge.model import Entry
 from ews_bridge.model import Flag
 from ews_bridge.model import Flags
@@ -41,6 +41,9 @@ from ews_bridge.model import Hints
 from ews_bridge.model import New
 from ews_bridge.model import Tags
 from ews_bridge.store import Failed
+
+if TYPE_CHECKING:
+    from ews_bridge.exchange.tagging import Tagging
 
 
 @dataclass(frozen=True, slots=True)

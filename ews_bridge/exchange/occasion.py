@@ -36,6 +36,12 @@ class File:
     data: bytes | None
     size: int = 0
 
+    def is_copy(self, other: File) -> bool:
+        """Whether it is the same file, as far as can be told: of one that is only named, by its size."""
+        if self.data is None or other.data is None:
+            return (self.name, self.size) == (other.name, other.size)
+        return (self.name, self.data) == (other.name, other.data)
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -45,7 +51,8 @@ class Event:
     `floating`: its times belong to no zone; `zone` is then where the mailbox's owner is, and so it is of all-day events.
     `busy`: as LegacyFreeBusyStatus names it. `reminder`: minutes before the start. `alarm`: the lines inside the VALARM that
     `reminder` was read from. `parameters`: of texts, by property, as written. `other`: whole lines and components that nothing
-    here understands. `modified`, `created`, `sequence`: as written, for people only.
+    here understands. `modified`, `created`, `sequence`: as written, for people only. `files`: of an occurrence, those that its
+    series does not have.
     """
 
     uid: str
@@ -90,10 +97,15 @@ class Event:
         return self.rule.occurrences(self.start.date()) if self.rule else iter((self.start.date(),))
 
     def on(self, day: date) -> Event:
-        """The occurrence of a series on this day, as the series has it."""
+        """The occurrence of a series on this day, as the series has it (and with no files of its own)."""
         start = datetime.combine(day, self.start.time())
         end = start + (self.end - self.start)
-        return replace(self, start=start, end=end, original=start, rule=None)
+        return replace(self, start=start, end=end, original=start, rule=None, files=())
+
+    def inside(self, master: Event | None) -> Event:
+        """As an occurrence of its series, if it has one: servers and programs copy the files of the series into it."""
+        copied = master.files if master else ()
+        return replace(self, files=tuple(one for one in self.files if not any(map(one.is_copy, copied))))
 
     def gist(self) -> tuple[object, ...]:
         """What two events share exactly when they mean the same: no order, no names of people, no notes of when it was made."""
@@ -127,13 +139,14 @@ class Event:
 @dataclass(frozen=True, slots=True)
 class Series:
     """All that one file holds. `changed` by the original start (see `Event.original`); `deleted` days; `calendar`: the lines of
-    the VCALENDAR itself that are not ours.
+    the VCALENDAR itself that are not ours; `method`: what a message about a meeting is (RFC 5546), "" in a calendar.
     """
 
     master: Event | None
     changed: Mapping[datetime, Event] = field(default_factory=lambda: MappingProxyType({}))
     deleted: frozenset[date] = frozenset()
     calendar: tuple[str, ...] = ()
+    method: str = ""
 
     def events(self) -> list[Event]:
         """All, the master first."""
@@ -142,12 +155,22 @@ class Series:
     def first(self) -> Event:
         return self.events()[0]
 
+    def ends(self) -> int:
+        """When the last of it is over, in seconds since the epoch, and after that; 0 of a series without end."""
+        ends = [int(one.ends().timestamp()) for one in self.events()]
+        if self.master and self.master.rule:
+            last = self.master.rule.last(self.master.start.date())
+            if last is None:
+                return 0
+            ends.append(int(self.master.on(last).ends().timestamp()))
+        return max(1, *ends)
+
     def tidy(self) -> Series:
         """Without changed occurrences that say nothing but what the series says."""
         master = self.master
         if master is None:
             return self
-        told = {key: one for key, one in self.changed.items() if one.gist() != master.on(key.date()).gist()}
+        told = {key: one for key, one in self.changed.items() if one.files or one.gist() != master.on(key.date()).gist()}
         return replace(self, changed=MappingProxyType(told))
 
 

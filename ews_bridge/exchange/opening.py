@@ -29,6 +29,9 @@ def session(settings: Settings) -> Any:
     made.headers.update({"Content-Type": "text/xml; charset=utf-8", "Accept-Encoding": "gzip, deflate"})
     made.headers["User-Agent"] = settings.user_agent
     made.mount(settings.url, HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0, pool_block=True))
+    # What the environment says of proxies and certificates, once: requests would read it again for each request.
+    given = made.merge_environment_settings(settings.url, {}, None, None, None)
+    made.proxies, made.verify, made.cert, made.trust_env = given["proxies"], given["verify"], given["cert"], False
     if settings.auth == "basic":
         # requests would encode as Latin-1; browsers and Exchange agree on UTF-8.
         made.auth = HTTPBasicAuth(settings.username.encode(), secret.encode())

@@ -18,18 +18,6 @@ from lxml import etree
 from ews_bridge.exchange import mail
 from ews_bridge.exchange import soap
 
-#: The server has the item but cannot make a message of it.
-NO_MIME = frozenset(
-    {
-        "ErrorContentConversionFailed",
-        "ErrorCorruptData",
-        "ErrorItemCorrupt",
-        "ErrorMimeContentConversionFailed",
-        "ErrorMimeContentInvalid",
-        "ErrorUnsupportedMimeConversion",
-    }
-)
-
 _LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 #: Shown elsewhere in the message, or of no use to a reader.
 _HIDDEN = frozenset(

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from typing import Protocol
 
 from lxml import etree
@@ -118,9 +119,20 @@ def _look(folder: Source, ids: Sequence[str]) -> Iterator[tuple[str, Looked]]:
     all_of_them = [each for several in wanted.values() for each in several]
     others = list(dict.fromkeys(i for each in all_of_them for i in each.occurrences + each.members))
     parts = _items(connection, others, fields)
-    files = _attachments(connection, [i for each in all_of_them for i in each.attachments])
+    for ident, several in wanted.items():
+        wanted[ident] = [_with_parts(form, one, each, parts) for one, each in zip(got[ident], several, strict=True)]
+    files = _attachments(connection, [i for several in wanted.values() for each in several for i in each.attachments])
     for ident, companions in wanted.items():
         yield ident, _seen(form, got[ident], companions, parts, files)
+
+
+def _with_parts(
+    form: Form, series: etree._Element, wanted: Companions, parts: Mapping[str, bulk.Got | bulk.Refusal]
+) -> Companions:
+    """With the attachments of the changed occurrences."""
+    changed = [result.element for i in wanted.occurrences if isinstance(result := parts[i], bulk.Got)]
+    files = (i for one in changed for i in form.companions(one, series).attachments)
+    return replace(wanted, attachments=(*wanted.attachments, *files))
 
 
 def _element(result: bulk.Got | bulk.Refusal) -> etree._Element:

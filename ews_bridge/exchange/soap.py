@@ -28,6 +28,7 @@ _ENVELOPE = (
 )
 _END = b"</s:Body></s:Envelope>"
 _TYPE = f"{{{TYPES}}}"
+_CODE, _WORDS = f"{{{MESSAGES}}}ResponseCode", f"{{{MESSAGES}}}MessageText"
 
 _REFERENCE = re.compile(rb"&#(?:[xX]([0-9a-fA-F]{1,8})|([0-9]{1,8}));")
 _STRAY = re.compile(rb"&(?!(?:amp|lt|gt|quot|apos|#[0-9]+|#x[0-9a-fA-F]+);)")
@@ -141,14 +142,18 @@ def _references(document: bytes) -> bytes:
 
 
 def _message(element: etree._Element) -> Message:
-    code = (element.findtext(f"{{{MESSAGES}}}ResponseCode") or "").strip()
+    code = _said(element, _CODE)
     inner, wait = _values(element) if code != "NoError" else ("", 0)
     if inner == faults.BUSY:
         code = inner
     kind = element.get("ResponseClass", "")
     ok = kind == "Success" or (kind == "Warning" and code not in ("ErrorBatchProcessingStopped", faults.BUSY))
-    words = (element.findtext(f"{{{MESSAGES}}}MessageText") or "").strip()
-    return Message(code, words, element, ok, wait)
+    return Message(code, _said(element, _WORDS), element, ok, wait)
+
+
+def _said(element: etree._Element, tag: str) -> str:
+    found = next(element.iterchildren(tag), None)  # in half the time of `findtext`
+    return (found.text or "").strip() if found is not None else ""
 
 
 def _fault(element: etree._Element) -> tuple[str, str, float]:

@@ -54,11 +54,13 @@ class Survey:
     """How all folders stand, by FolderId.
 
     `stamps` change whenever anything in the folder does; "" where the server tells none. `counts` are (items, unread), as the
-    server counts: PidTagContentCount 0x3602, PidTagContentUnreadCount 0x3603. `refused` names only folders in which something is.
+    server counts: PidTagContentCount 0x3602, PidTagContentUnreadCount 0x3603; `empty`: of which the server says that it counted
+    none. `refused` names only folders in which something is.
     """
 
     stamps: dict[str, str] = field(default_factory=dict)
     counts: dict[str, tuple[int, int]] = field(default_factory=dict)
+    empty: set[str] = field(default_factory=set)
     refused: dict[str, frozenset[Refusal]] = field(default_factory=dict)
 
     def refuses(self, ident: str, what: Refusal) -> bool:
@@ -86,6 +88,8 @@ def survey(connection: Connection) -> Survey:
         ident, properties = soap.attribute(element, "FolderId", "Id"), mail.extended(element)
         values = [mail.first(properties, tag) for tag in (0x670A, 0x3602, 0x3603, 0x670B)]
         found.counts[ident] = (mail.number(values[1]), mail.number(values[2]))
+        if values[1] == "0":
+            found.empty.add(ident)
         age = connection.server_time - mail.seconds(values[0])
         if -FUTURE < age < FRESH:
             values.append(str(time.monotonic_ns()))

@@ -55,7 +55,7 @@ class TaskForm:
         uris = (*taskfields.PATHS.values(), "item:DateTimeCreated", "item:LastModifiedTime")
         return "".join(map(asking.field, uris)) + form.LEFTOVER + _DEAD + form.UID_FIELDS
 
-    def companions(self, element: etree._Element) -> Companions:
+    def companions(self, element: etree._Element, series: etree._Element | None = None) -> Companions:
         return Companions()
 
     def render(self, snapshot: Snapshot) -> bytes:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from lxml import etree
 
@@ -27,16 +28,10 @@ from ews_bridge.exchange import mail
 from ews_bridge.exchange import soap
 from ews_bridge.exchange.creating import Dates
 from ews_bridge.exchange.folder import ExchangeFolder
-from ews_bridge.exchange.form import Form
-from ews_bridge.exchange.items import Ids
-from ews_bridge.exchange.items import ItemFolder
-from ews_bridge.exchange.items import Kept
-from ews_bridge.exchange.meetingmail import MeetingMail
 from ews_bridge.exchange.session import Connection
 from ews_bridge.exchange.survey import Survey
 from ews_bridge.exchange.survey import refuse_access
 from ews_bridge.exchange.survey import survey
-from ews_bridge.exchange.tagging import Tagging
 from ews_bridge.model import Entry
 from ews_bridge.model import Hints
 from ews_bridge.model import Known
@@ -45,9 +40,14 @@ from ews_bridge.names import path_of
 from ews_bridge.names import unescape
 from ews_bridge.store import Store
 
-KINDS = ("calendar", "contacts", "tasks")
+if TYPE_CHECKING:  # not needed where only mail is synced
+    from ews_bridge.exchange.form import Form
+    from ews_bridge.exchange.items import Ids
+    from ews_bridge.exchange.meetingmail import MeetingMail
+    from ews_bridge.exchange.tagging import Tagging
+
 #: Asked for by name; what a mailbox does not have is absent from the answer.
-DISTINGUISHED = ("msgfolderroot", "inbox", "sentitems", "drafts", "deleteditems", "junkemail", "outbox", *KINDS)
+_ROLES = ("msgfolderroot", "inbox", "sentitems", "drafts", "deleteditems", "junkemail", "outbox", "calendar", "contacts", "tasks")
 
 #: Labels of what has no folder class of its own to go by.
 _LABELS = {
@@ -57,8 +57,6 @@ _LABELS = {
     "TasksFolder": "IPF.Task",
 }
 _ELEMENTS = {folder_class: element for element, folder_class in _LABELS.items()}
-
-MAIL = "IPF.Note"
 
 _GONE = frozenset({"ErrorFolderNotFound", "ErrorItemNotFound", "ErrorObjectNotFound"})
 
@@ -83,9 +81,9 @@ class ExchangeTree:
     """All folders; where there is a `form`, only those of its class that are not in Deleted Items.
 
     `special`: the answer of an earlier `special()`, so that it is asked once in the life of a mailbox. `delete`: what becomes
-    of deleted mail after it was moved to Deleted Items: "trash" (it stays), "soft" or "hard". `ids`, `meetings`: see
-    `ItemFolder`. `tagging`: the mailbox's tags, where they are synced; `dates`: by path, see `creating.Dates`. `adopting`:
-    whether a collection has files that may be what its folder holds (see `ExchangeFolder`).
+    of deleted mail after it was moved to Deleted Items: "trash" (it stays), "soft" or "hard". `ids`, and `meetings` by
+    collection: see `ItemFolder`. `tagging`: the mailbox's tags, where they are synced; `dates`: by path, see `creating.Dates`.
+    `adopting`: whether a collection has files that may be what its folder holds (see `ExchangeFolder`).
     """
 
     def __init__(
@@ -98,13 +96,18 @@ class ExchangeTree:
         tagging: Tagging | None = None,
         form: Form | None = None,
         ids: Ids = lambda _: {},
-        meetings: MeetingMail | None = None,
+        meetings: Callable[[int], MeetingMail] = lambda _: MeetingMail(),
     ) -> None:
         self.connection, self.tagging = connection, tagging
         self._adopting = adopting
         self._form = form
-        self._items = partial(ItemFolder, connection, kept=Kept(), ids=ids, meetings=meetings)
-        self._class = form.folder_class if form else MAIL
+        self._class = form.folder_class if form else _LABELS["Folder"]
+        self._meetings = meetings
+        self._items: Callable[..., Store] | None = None
+        if form:
+            from ews_bridge.exchange import items
+
+            self._items = partial(items.ItemFolder, connection, form=form, kept=items.Kept(), ids=ids)
         self._thrown: set[str] = set()  # the folders below Deleted Items, as listed last
         self._delete_type = {"trash": "MoveToDeletedItems", "soft": "SoftDelete", "hard": "HardDelete"}[delete]
         self._special = dict(special or {})
@@ -114,9 +117,9 @@ class ExchangeTree:
     def special(self) -> dict[str, str]:
         """Distinguished name → FolderId, to be remembered: these ids never change."""
         if not self._special:
-            ids = [asking.distinguished(name, self.connection.settings.mailbox) for name in DISTINGUISHED]
+            ids = [asking.distinguished(name, self.connection.settings.mailbox) for name in _ROLES]
             found = bulk.get_folders(self.connection, ids, "")
-            for name, answer in zip(DISTINGUISHED, found, strict=True):
+            for name, answer in zip(_ROLES, found, strict=True):
                 if answer.ok:
                     self._special[name] = _folder_id(answer.element)
             if not self._special.get("msgfolderroot"):
@@ -165,8 +168,9 @@ class ExchangeTree:
     def open(self, entry: Entry, collection: int) -> Store:
         special = self.special()
         bin_ = special.get("deleteditems", "")
-        if self._form is not None:
-            return self._items(entry.id, collection, form=self._form, trash=bin_, tagging=self.tagging)
+        if self._items is not None:
+            meetings = self._meetings(collection)
+            return self._items(entry.id, collection, trash=bin_, tagging=self.tagging, meetings=meetings)
         return ExchangeFolder(
             self.connection,
             entry.id,

@@ -13,9 +13,9 @@ It speaks EWS over HTTP as Exchange Server 2019 does, as strictly, and imports n
     meetings.py attendees.py      what messages of meetings do to calendars
     contacts.py dictionaries.py lists.py tasks.py task_series.py
                                   what contacts, distribution lists and tasks mean
-    people.py                     the directory of the organisation
+    people.py                     the directory of the organisation; delegates.py: who acts for whom
     seed.py demo.py demo_items.py what the mailboxes hold at first
 
-Not there: autodiscover, subscriptions and streaming notifications, suggestions of times to meet, rules, delegates, export
-and upload.
+Not there: autodiscover, subscriptions and streaming notifications, suggestions of times to meet, rules, export and
+upload.
 """

@@ -258,10 +258,10 @@ FIELDS: tuple[Field, ...] = (
     simple("message:IsResponseRequested", "IsResponseRequested", 0x0063, "Boolean"),
     simple("message:References", "References", properties.REFERENCES, "String"),
     _recipients("message:ReplyTo", "ReplyTo", "Reply-To", _envelope("reply_to"), single=False),
-    Field("message:ReceivedBy", "ReceivedBy", parts.show_received_by("ReceivedBy")),
-    Field("message:ReceivedRepresenting", "ReceivedRepresenting", parts.show_received_by("ReceivedRepresenting")),
+    Field("message:ReceivedBy", "ReceivedBy", parts.show_received_by),
+    Field("message:ReceivedRepresenting", "ReceivedRepresenting", parts.show_represented),
     shown("postitem:PostedTime", "PostedTime", lambda item: format_time(properties.sent_time(item))),
-    shown("meeting:IsDelegated", "IsDelegated", lambda item: "false"),
+    shown("meeting:IsDelegated", "IsDelegated", lambda item: "true" if properties.is_delegated(item) else "false"),
 )
 BY_URI = {one.uri: one for one in FIELDS}
 BY_NAME = {one.name: one for one in FIELDS}

@@ -22,12 +22,13 @@ REQUEST_TYPES = {
     meetings.NEW: "NewMeetingRequest",
     meetings.FULL_UPDATE: "FullUpdate",
     meetings.INFORMATIONAL: "InformationalUpdate",
+    meetings.DELEGATOR_COPY: "PrincipalWantsCopy",
 }
 
 
 def _show_associated(item: Item, parent: Element, look: Look) -> None:
     entry = meetings.associated(item)
-    if entry is not None:
+    if entry is not None and entry.mailbox is item.mailbox:  # another's calendar is opened by whoever has the right
         element = put(parent, t("AssociatedCalendarItemId"))
         element.set("Id", entry.mailbox.item_id(entry))
         element.set("ChangeKey", entry.mailbox.item_change_key(entry))
@@ -62,7 +63,8 @@ def _show_highlights(item: Item, parent: Element, look: Look) -> None:
 def _show_responses(item: Item, parent: Element, look: Look) -> None:
     kind = elements.kind_of(item.item_class)
     if not item.draft and kind == "MeetingRequest":
-        parts.put_responses(parent, (*calendar_fields.ANSWERS, *parts.MAIL_RESPONSES))
+        copy = properties.number(item, meetings.MEETING_TYPE) == meetings.DELEGATOR_COPY
+        parts.put_responses(parent, (*(() if copy else calendar_fields.ANSWERS), *parts.MAIL_RESPONSES))
     elif not item.draft and kind == "MeetingCancellation":
         parts.put_responses(parent, ("RemoveItem", *parts.MAIL_RESPONSES))
 

@@ -30,7 +30,7 @@ from .world import Mailbox
 
 # PidLidMeetingType and its values; PidLidChangeHighlight; PidLidAppointmentProposedStartWhole and …EndWhole
 MEETING_TYPE: PropertyName = (MEETING, 0x26)
-NEW, FULL_UPDATE, INFORMATIONAL = 0x1, 0x10000, 0x20000
+NEW, FULL_UPDATE, INFORMATIONAL, DELEGATOR_COPY = 0x1, 0x10000, 0x20000, 0x100000
 HIGHLIGHT: PropertyName = (APPOINTMENT, 0x8204)
 START_CHANGED, END_CHANGED, LOCATION_CHANGED = 0x1, 0x2, 0x8
 PROPOSED_START: PropertyName = (APPOINTMENT, 0x8250)
@@ -99,13 +99,16 @@ def entries(mailbox: Mailbox) -> list[Item]:
 
 
 def associated(message: Item) -> Item | None:
-    """The entry in the calendar that a message is about: a meeting, a series, or an occurrence with or without its series."""
+    """The entry that a message is about: a meeting, a series, or an occurrence with or without its series.
+
+    It is in the calendar of whom the message was sent to, which a delegate's copy says (MS-OXODLGT 3.2.4.3).
+    """
     identifier = appointments.identifier(message, appointments.GLOBAL_ID)
     if not identifier:
         return None
     day = global_ids.day_of(identifier)
     clean = global_ids.clean(identifier)
-    same = [item for item in entries(message.mailbox) if appointments.identifier(item) == clean]
+    same = [item for item in entries(properties.received_for(message)) if appointments.identifier(item) == clean]
     if day is None:
         return next((item for item in same if appointments.identifier(item, appointments.GLOBAL_ID) == clean), None)
     orphan = next((item for item in same if appointments.identifier(item, appointments.GLOBAL_ID) == identifier), None)

@@ -247,13 +247,16 @@ def put_responses(parent: Element, names: tuple[str, ...]) -> None:
         put(element, t(name))
 
 
-def show_received_by(name: str) -> Show:
-    def show(item: Item, parent: Element, look: Look) -> None:
-        where = properties.text(item, properties.RECEIVED_ADDRESS)
-        if where:
-            put_mailbox(put(parent, t(name)), Address(properties.text(item, properties.RECEIVED_NAME), where))
+def show_received_by(item: Item, parent: Element, look: Look) -> None:
+    where = properties.text(item, properties.RECEIVED_ADDRESS)
+    if where:
+        put_mailbox(put(parent, t("ReceivedBy")), Address(properties.text(item, properties.RECEIVED_NAME), where))
 
-    return show
+
+def show_represented(item: Item, parent: Element, look: Look) -> None:
+    if properties.text(item, properties.RECEIVED_ADDRESS):
+        owner = properties.own_address(properties.received_for(item))
+        put_mailbox(put(parent, t("ReceivedRepresenting")), owner)
 
 
 def show_culture(item: Item, parent: Element, look: Look) -> None:

@@ -33,10 +33,12 @@ SENSITIVITY = 0x0036
 SUBJECT = 0x0037
 SUBMIT_TIME = 0x0039
 RECEIVED_NAME = 0x0040
+REPRESENTED_NAME = 0x0044
 SENT_FOR_NAME = 0x0042
 TOPIC = 0x0070
 CONVERSATION_INDEX = 0x0071
 RECEIVED_ADDRESS = 0x0076
+REPRESENTED_ADDRESS = 0x0078
 TRANSPORT_HEADERS = 0x007D
 SENDER_NAME = 0x0C1A
 DELIVERY_TIME = 0x0E06
@@ -181,6 +183,16 @@ def header_changes(item: Item) -> list[tuple[str, bytes | None]]:
         if isinstance(key, tuple) and key[0] == HEADERS_SET and isinstance(key[1], str) and _is_header_name(key[1]):
             changes.append((_spelled(item, key[1]), hdr.encode(str(value))))
     return changes
+
+
+def received_for(item: Item) -> Mailbox:
+    """Whose message it is: of the mailbox that it lies in or, of a delegate's copy, of the one that is represented."""
+    address = text(item, REPRESENTED_ADDRESS).lower()
+    return item.mailbox.world.users.get(address, item.mailbox)
+
+
+def is_delegated(item: Item) -> bool:
+    return received_for(item) is not item.mailbox
 
 
 def own_address(mailbox: Mailbox) -> Address:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,12 +37,21 @@ _REVIEWER = Right.VISIBLE | Right.READ
 ROLES = {
     "reviewer": _REVIEWER,
     "contributor": Right.VISIBLE | Right.CREATE,
+    "author": _REVIEWER | Right.CREATE,
     "editor": _REVIEWER | Right.CREATE | Right.EDIT | Right.DELETE,
     "publishing-editor": _REVIEWER | Right.CREATE | Right.EDIT | Right.DELETE | Right.SUBFOLDERS,
     "full": EVERYTHING,
 }
 #: Rights to send in the name of a mailbox: as if it sent itself, or told as "USER on behalf of OWNER".
 SENDING = ("send-as", "send-on-behalf")
+#: To be a delegate of the owner, to get copies of his messages of meetings, and to see what is private (delegates.py).
+DELEGATE, COPIES, PRIVATE = "delegate", "meeting-copies", "private-items"
+#: What a role says of the items in a folder.
+EVERY_ITEM = Right.READ | Right.CREATE | Right.EDIT | Right.DELETE | Right.VISIBLE
+
+
+#: What can only be granted for all of a mailbox.
+_WHOLE = (*SENDING, DELEGATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +75,8 @@ def parse(text: str) -> tuple[Grant, ...]:
     user, place, names = parts
     owner, _, path = place.partition("/")
     for name in names.split(","):
-        if name not in (*ROLES, *SENDING) or (path and name in SENDING):
-            raise ValueError(f"--grant: {name!r} is no right here (known: {', '.join((*ROLES, *SENDING))})")
+        if name not in (*ROLES, *_WHOLE) or (path and name in _WHOLE):
+            raise ValueError(f"--grant: {name!r} is no right here (known: {', '.join((*ROLES, *_WHOLE))})")
     return tuple(Grant(user.lower(), owner.lower(), path, name) for name in names.split(","))
 
 
@@ -76,10 +86,17 @@ def give(world: World, grants: Iterable[Grant]) -> None:
         for address in (one.user, one.owner):
             if address not in world.users:
                 raise ValueError(f"--grant: there is no mailbox of {address}")
-        paths = {_path(folder).casefold() for folder in world.users[one.owner].folders.values()}
+        paths = {path_of(folder).casefold() for folder in world.users[one.owner].folders.values()}
         if one.path.casefold() not in paths:
             raise ValueError(f"--grant: there is no folder {one.path!r} in the mailbox of {one.owner}")
-        world.grants.add(one)
+        world.grants |= {one, *(_of_delegate(one, world.users[one.owner]) if one.name == DELEGATE else ())}
+
+
+def _of_delegate(grant: Grant, owner: Mailbox) -> tuple[Grant, ...]:
+    """What who is named a delegate on the command line has: all that is needed to answer the owner's meetings."""
+    calendar = path_of(owner.folder("calendar"))
+    whole = (replace(grant, name=name) for name in (COPIES, "send-on-behalf"))
+    return (*whole, replace(grant, name="editor", path=calendar))
 
 
 def on(actor: Mailbox, folder: Folder) -> Right:
@@ -94,13 +111,13 @@ def on(actor: Mailbox, folder: Folder) -> Right:
         return Right.VISIBLE if folder.parent is None and granted else NOTHING
     here: Folder | None = folder
     while here is not None:
-        path = _path(here).casefold()
+        path = path_of(here).casefold()
         found = [ROLES[one.name] for one in granted if one.path.casefold() == path]
         if found:
             return _all(found)
         here = here.parent
     # What is on the way to a folder that may be seen is visible, too, or nobody would find it.
-    above = _path(folder).casefold() + "/" if _path(folder) else ""
+    above = path_of(folder).casefold() + "/" if path_of(folder) else ""
     return Right.VISIBLE if any(one.path.casefold().startswith(above) for one in granted) else NOTHING
 
 
@@ -130,7 +147,7 @@ def _outside(folder: Folder) -> bool:
     return folder is not top and not folder.under(top)
 
 
-def _path(folder: Folder) -> str:
+def path_of(folder: Folder) -> str:
     """Display names from below the message root; "" for that root itself, and for all that is not below it."""
     names: list[str] = []
     here: Folder | None = folder

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from . import content
+from . import delegates
 from . import headers as hdr
 from . import meetings
 from . import people
@@ -95,7 +96,18 @@ def send(sender: Mailbox, submission: Submission) -> None:
 
 
 def deliver(mailbox: Mailbox, mime: bytes) -> Item:
-    """Put a message into a mailbox's Inbox, unread, as it arrives from outside."""
+    """Put a message into a mailbox's Inbox, unread, as it arrives from outside; one of a meeting reaches the delegates, too."""
+    item, described = _arrived(mailbox, mime)
+    if described is not None:
+        meetings.process(item, described)
+        for delegate in delegates.pass_on(item, described):
+            copy, _ = _arrived(delegate, mime)
+            delegates.mark(copy, mailbox)
+    return item
+
+
+def _arrived(mailbox: Mailbox, mime: bytes) -> tuple[Item, Item | None]:
+    """The message in the Inbox, and the calendar item that it describes, which is nowhere yet."""
     now = mailbox.world.time()
     domain = mailbox.address.partition("@")[2].encode("ascii", "replace")
     trace = b"from mail." + domain + b" by sandbox." + domain + b" with ESMTP; " + hdr.format_date(now)
@@ -106,9 +118,7 @@ def deliver(mailbox: Mailbox, mime: bytes) -> Item:
     item.props[properties.RECEIVED_NAME] = ("String", mailbox.display_name)
     described = meetings.absorb(item) if meetings.is_meeting_message(item) else None
     mailbox.place(item, mailbox.folder("inbox"))
-    if described is not None:
-        meetings.process(item, described)
-    return item
+    return item, described
 
 
 def new_message_id(mailbox: Mailbox) -> bytes:

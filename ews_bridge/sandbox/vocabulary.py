@@ -86,6 +86,10 @@ GetUserPhoto = Email SizeRequested<HR48x48|HR64x64|HR96x96|HR120x120|HR240x240|H
 GetUserOofSettingsRequest = ^OofMailbox
 SetUserOofSettingsRequest = ^OofChange
 GetReminders = BeginTime:datetime? EndTime:datetime? MaxItems? ReminderType<All|Current|Old>?
+AddDelegate = Mailbox:EmailAddress DelegateUsers{DelegateUser+} DeliverMeetingRequests:DeliverMeetingRequests?
+GetDelegate = Mailbox:EmailAddress UserIds{UserId+}? @IncludePermissions:bool
+UpdateDelegate = Mailbox:EmailAddress DelegateUsers{DelegateUser+}? DeliverMeetingRequests:DeliverMeetingRequests?
+RemoveDelegate = Mailbox:EmailAddress UserIds{UserId+}
 GetRoomLists =
 GetRooms = RoomList:EmailAddress
 GetPasswordExpirationDate = MailboxSmtpAddress?
@@ -146,9 +150,15 @@ SearchFolder = ^Folder SearchParameters{Restriction BaseFolderIds:FolderIdList @
 PermissionSet = Permissions{Permission{^BasePermission ReadItems:PermissionReadAccess?
     PermissionLevel<None|Owner|PublishingEditor|Editor|PublishingAuthor|Author|NoneditingAuthor|Reviewer|Contributor|Custom>}*}
     UnknownEntries{UnknownEntry*}?
-BasePermission = UserId{SID? PrimarySmtpAddress? DisplayName? DistinguishedUser<Default|Anonymous>? ExternalUserIdentity?}
+UserId = SID? PrimarySmtpAddress? DisplayName? DistinguishedUser<Default|Anonymous>? ExternalUserIdentity?
+BasePermission = UserId
     CanCreateItems:bool? CanCreateSubFolders:bool? IsFolderOwner:bool? IsFolderVisible:bool? IsFolderContact:bool?
     EditItems:PermissionAction? DeleteItems:PermissionAction?
+
+DelegateUser = UserId DelegatePermissions? ReceiveCopiesOfMeetingMessages:bool? ViewPrivateItems:bool?
+DelegatePermissions = CalendarFolderPermissionLevel:DelegateLevel? TasksFolderPermissionLevel:DelegateLevel?
+    InboxFolderPermissionLevel:DelegateLevel? ContactsFolderPermissionLevel:DelegateLevel?
+    NotesFolderPermissionLevel:DelegateLevel? JournalFolderPermissionLevel:DelegateLevel?
 
 # Configuration and subscriptions
 UserConfigurationName = ^TargetFolderId @Name:NonEmptyString
@@ -276,6 +286,8 @@ PermissionReadAccess < None FullDetails
 CalendarPermissionReadAccess < None TimeOnly TimeAndSubjectAndLocation FullDetails
 CalendarPermissionLevel < None Owner PublishingEditor Editor PublishingAuthor Author NoneditingAuthor Reviewer Contributor
     FreeBusyTimeOnly FreeBusyTimeAndSubjectAndLocation Custom
+DeliverMeetingRequests < DelegatesOnly DelegatesAndMe DelegatesAndSendInformationToMe NoForward
+DelegateLevel < None Editor Reviewer Author Custom
 IndexBasePoint < Beginning End
 SortDirection < Ascending Descending
 IdFormat < EwsLegacyId EwsId EntryId HexEntryId StoreId OwaId

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import compileall
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ from tests.bench import table
 from tests.bench.cases import CASES
 from tests.bench.cases import Bench
 from tests.bench.cases import elsewhere
+from tests.bench.running import ROOT
 from tests.bench.running import Server
 from tests.bench.running import machine
 
@@ -20,6 +22,9 @@ from tests.bench.running import machine
 def main() -> int:
     given = _arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the sandbox ends, and directories go
+    # As an installation does. Where Python may not write what it compiled, each run would compile all modules anew (0.12 s).
+    for code in ("ews_bridge", "tests/bench"):
+        compileall.compile_dir(ROOT / code, quiet=1)
     # Below /var/tmp, which is a disk where /tmp may be memory.
     bench = Bench(given.directory, given.repeat or (1 if given.quick else 3), 20 if given.quick else 1)
     written: list[str] = []

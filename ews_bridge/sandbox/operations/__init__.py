@@ -13,6 +13,7 @@ from ..markup import Element
 from . import attaching
 from . import availability
 from . import creating
+from . import delegating
 from . import directory
 from . import folders
 from . import moving
@@ -27,6 +28,7 @@ from .call import Call as Call
 Operation = Callable[[Call, Element], Element]
 
 OPERATIONS: dict[str, Operation] = {
+    "AddDelegate": delegating.add_delegate,
     "ConvertId": directory.convert_id,
     "CopyFolder": folders.copy_folder,
     "CopyItem": moving.copy_item,
@@ -42,6 +44,7 @@ OPERATIONS: dict[str, Operation] = {
     "FindItem": reading.find_item,
     "FindPeople": personas.find_people,
     "GetAttachment": attaching.get_attachment,
+    "GetDelegate": delegating.get_delegate,
     "GetFolder": folders.get_folder,
     "GetItem": reading.get_item,
     "GetPersona": personas.get_persona,
@@ -56,11 +59,13 @@ OPERATIONS: dict[str, Operation] = {
     "MarkAsJunk": moving.mark_as_junk,
     "MoveFolder": folders.move_folder,
     "MoveItem": moving.move_item,
+    "RemoveDelegate": delegating.remove_delegate,
     "ResolveNames": people.resolve_names,
     "SendItem": creating.send_item,
     "SetUserOofSettingsRequest": oof.set_user_oof_settings,
     "SyncFolderHierarchy": sync.sync_folder_hierarchy,
     "SyncFolderItems": sync.sync_folder_items,
+    "UpdateDelegate": delegating.update_delegate,
     "UpdateFolder": folders.update_folder,
     "UpdateItem": updating.update_item,
 }

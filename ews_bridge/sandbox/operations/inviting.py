@@ -55,10 +55,12 @@ def for_change(before: Item, item: Item, how: str) -> Letters:
         return Letters()
     old = {one.key: one for one in attendees.everybody(before)}
     new = {one.key: one for one in attendees.everybody(item)}
-    removed = tuple(one for key, one in old.items() if key not in new)
+    invited = appointments.flag(before, appointments.INVITED)
+    # PidLidFInvited (MS-OXOCAL 2.2.1.1): before that, nobody knows of it.
+    removed = tuple(one for key, one in old.items() if key not in new and invited)
     if not old and not new:
         return Letters()
-    if appointments.flag(item, appointments.INVITED) and _another_time(before, item):
+    if invited and _another_time(before, item):
         number = properties.number(item, appointments.SEQUENCE) or 0
         item.props[appointments.SEQUENCE] = ("Integer", number + 1)
         attendees.forget_answers(item)

@@ -24,12 +24,14 @@ from ..markup import Element
 from ..markup import local
 from ..markup import t
 from ..markup import text_of
+from ..rights import Right
 from ..store import Folder
 from ..store import Item
 from . import inviting
 from . import sending
 from .attaching import read_attachment
 from .call import Call
+from .targets import check
 from .targets import referenced
 
 
@@ -56,7 +58,8 @@ def answer(call: Call, node: Element, disposition: str, folder: Folder | None) -
     """Do what a response object says; returns the items that came of it.
 
     ItemError: ErrorMissingInformationReferenceItemId, ErrorCalendarIsOrganizerFor…, ErrorCalendarIsCancelledFor…,
-    ErrorCalendarIsNotOrganizer, ErrorCalendarMeetingRequestIsOutOfDate, ErrorInvalidItemForOperation….
+    ErrorCalendarIsDelegatedFor…, ErrorCalendarIsNotOrganizer, ErrorCalendarMeetingRequestIsOutOfDate,
+    ErrorInvalidItemForOperation…; who answers for somebody else needs rights to that calendar, and to send (MS-OXODLGT 1.3.3).
     """
     original = referenced(call, node)
     kind = original.kind or elements.kind_of(original.item_class)
@@ -71,12 +74,14 @@ def answer(call: Call, node: Element, disposition: str, folder: Folder | None) -
 def _respond(call: Call, node: Element, original: Item, kind: str, disposition: str, folder: Folder | None) -> list[Item]:
     how = ANSWERS[local(node)]
     entry = _entry_to_answer(original, kind, how)
+    check(call, (entry.master or entry).folder or call.user.folder("calendar"), Right.EDIT)
     if appointments.is_organizer(entry):
         raise ItemError(f"ErrorCalendarIsOrganizerFor{how.suffix}")
     if appointments.state(entry) & appointments.IS_CANCELLED:
         raise ItemError(f"ErrorCalendarIsCancelledFor{how.suffix}")
     proposed = _proposed(call, node)
     message = _message(call, node, entry, how, proposed)
+    message.mailbox = call.user  # in the name of the owner of the calendar, by whoever answers
     if disposition == "SaveOnly":
         message.draft = True
         call.user.place(message, folder or call.user.folder("drafts"))
@@ -95,6 +100,8 @@ def _entry_to_answer(original: Item, kind: str, how: Answer) -> Item:
         return original
     if kind != "MeetingRequest":
         raise ItemError(how.wrong_item)
+    if properties.is_delegated(original):
+        raise ItemError(f"ErrorCalendarIsDelegatedFor{how.suffix}")
     if meetings.is_out_of_date(original):
         raise ItemError("ErrorCalendarMeetingRequestIsOutOfDate")
     entry = meetings.associated(original)
@@ -170,7 +177,7 @@ def _answered(call: Call, entry: Item, response: str) -> Item:
 
 
 def _to_trash(call: Call, item: Item) -> Item:
-    trash = call.user.folder("deleteditems")
+    trash = item.mailbox.folder("deleteditems")
     return item if item.folder is trash else call.user.move(item, trash)
 
 
@@ -193,6 +200,8 @@ def _remove(call: Call, original: Item, kind: str) -> list[Item]:
     """Take a cancelled meeting out of the calendar, with the message that said so; nothing else is removed in this way."""
     if kind != "MeetingCancellation":
         raise ItemError("ErrorInvalidItemForOperationRemoveItem")
+    if properties.is_delegated(original):
+        raise ItemError("ErrorCalendarIsDelegatedForRemove")
     entry = meetings.associated(original)
     _to_trash(call, original)
     if entry is None:
