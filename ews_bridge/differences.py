@@ -55,6 +55,16 @@ def rows(db: sqlite3.Connection, *, folders: bool, after: int, limit: int, faile
     ]
 
 
+def linked_in(db: sqlite3.Connection, collection: int) -> list[Row]:
+    """The rows that have anything in this collection."""
+    found = db.execute(
+        f"SELECT {tables.ROW} FROM item WHERE local_collection = ? AND local_id != '' "
+        f"UNION SELECT {tables.ROW} FROM item WHERE remote_collection = ? AND remote_id != ''",
+        (collection, collection),
+    )
+    return list(map(tables.row_of, found))
+
+
 def losses(db: sqlite3.Connection) -> list[Loss]:
     """Per side and collection, what the other side lost, out of how many."""
     found: list[Loss] = []

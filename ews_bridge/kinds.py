@@ -199,6 +199,21 @@ def brought(state: State, collections: Iterable[int]) -> None:
         state.put({_BROUGHT: json.dumps(sorted(known.union(collections)))})
 
 
+def doubles(kind: Kind, state: State, *, remember: bool) -> list[str]:
+    """Items of one UID in a folder of the server, told once: each has a file of its own, and programs may show only one."""
+    paths = {row.number: entry.key for row in state.folders() if (entry := row.remote or row.local)}
+    told = set(json.loads(state.get("doubles") or "[]"))
+    found = {f"{collection} {key}": (paths.get(collection, ""), key, files) for collection, key, files in state.doubles()}
+    notes = []
+    for name, (path, key, files) in found.items():
+        if name not in told:
+            each = " and ".join(files) if len(files) > 1 else "the next sync makes a file of each"
+            notes.append(f"{path}: several {kind.items} have the UID {key}: {each}")
+    if found.keys() != told and remember:
+        state.put({"doubles": json.dumps(sorted(found))})
+    return notes
+
+
 def _host() -> str:
     """This machine in file names: no character that a Maildir gives a meaning."""
     return "".join(c if c.isalnum() or c in ".-" else "-" for c in socket.gethostname()) or "localhost"

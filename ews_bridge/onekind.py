@@ -93,8 +93,9 @@ def keep(
         began = time.time()
         with _opened(account, kind, options, progress, state, connection, name, report) as run:
             run = replace(_bound(run), survey=run.remote.survey())
-            write = not options.dry_run and Side.REMOTE in options.writes
-            with kinds.tags(kind, account, state, run.remote.tagging, write=write):
+            with kinds.tags(
+                kind, account, state, run.remote.tagging, write=not options.dry_run and Side.REMOTE in options.writes
+            ):
                 in_the_way = _trees(run)
                 unknown = tuple(path for path in options.folders if path not in _by_path(run))
                 run = _items(run)
@@ -102,7 +103,7 @@ def keep(
                     _items(replace(run, survey=run.remote.survey()))
                     run.report.refused[:] = dict.fromkeys(run.report.refused)  # told twice
             if kind.name != "mail":
-                _tell_doubles(run)
+                run.report.notes += kinds.doubles(kind, state, remember=not options.dry_run)
             _finish(run, began, in_the_way)
             return unknown
 
@@ -180,8 +181,8 @@ def _trees(run: Run) -> list[Failure]:
 def _folder_job(run: Run) -> folder_trees.Job:
     special = set(json.loads(run.state.get("special") or "{}").values())
     rows = run.state.folders()
-    fixed = dict(limits_of(rows, run.survey, run.kind.section.read_only).fixed)
-    fixed |= {row.number: "a default folder keeps its name and place" for row in rows if row.remote and row.remote.id in special}
+    default = {row.number: "a default folder keeps its name and place" for row in rows if row.remote and row.remote.id in special}
+    fixed = {**limits_of(rows, run.survey, run.kind.section.read_only).fixed, **default}
     take = partial(_show_folders, run.progress) if run.options.dry_run else folder_trees.take
     return folder_trees.Job(run.state, run.trees, run.kind.scope, _policy(run), fixed, take)
 
@@ -361,19 +362,6 @@ def _keep_aside(run: Run, row: Row, content: Content) -> str:
 
 def _now() -> int:
     return int(time.time())
-
-
-def _tell_doubles(run: Run) -> None:
-    """Items of one UID in a folder of the server are told once: each has a file of its own, and programs may show only one."""
-    paths = {row.number: entry.key for row in run.state.folders() if (entry := row.remote or row.local)}
-    told = set(json.loads(run.state.get("doubles") or "[]"))
-    found = {f"{collection} {key}": (paths.get(collection, ""), key, files) for collection, key, files in run.state.doubles()}
-    for name, (path, key, files) in found.items():
-        if name not in told:
-            each = " and ".join(files) if len(files) > 1 else "the next sync makes a file of each"
-            run.report.notes.append(f"{path}: several {run.kind.items} have the UID {key}: {each}")
-    if found.keys() != told and not run.options.dry_run:
-        run.state.put({"doubles": json.dumps(sorted(found))})
 
 
 def _finish(run: Run, began: float, in_the_way: list[Failure]) -> None:

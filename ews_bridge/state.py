@@ -274,12 +274,7 @@ class State:
     def linked_in(self, collection: int) -> list[Row]:
         """All rows that have anything in this collection."""
         with self._lock:
-            rows = self._db.execute(
-                f"SELECT {tables.ROW} FROM item WHERE local_collection = ? AND local_id != '' "
-                f"UNION SELECT {tables.ROW} FROM item WHERE remote_collection = ? AND remote_id != ''",
-                (collection, collection),
-            )
-            return [tables.row_of(row) for row in rows]
+            return differences.linked_in(self._db, collection)
 
     def ids(self, side: Side, keys: Iterable[str]) -> Mapping[str, str]:
         """The ids of the items with these keys, as far as that side has them."""

@@ -98,8 +98,7 @@ class ExchangeTree:
         ids: Ids = lambda _: {},
         meetings: Callable[[int], MeetingMail] = lambda _: MeetingMail(),
     ) -> None:
-        self.connection, self.tagging = connection, tagging
-        self._adopting = adopting
+        self.connection, self.tagging, self._adopting = connection, tagging, adopting
         self._form = form
         self._class = form.folder_class if form else _LABELS["Folder"]
         self._meetings = meetings
@@ -169,8 +168,7 @@ class ExchangeTree:
         special = self.special()
         bin_ = special.get("deleteditems", "")
         if self._items is not None:
-            meetings = self._meetings(collection)
-            return self._items(entry.id, collection, trash=bin_, tagging=self.tagging, meetings=meetings)
+            return self._items(entry.id, collection, trash=bin_, tagging=self.tagging, meetings=self._meetings(collection))
         return ExchangeFolder(
             self.connection,
             entry.id,
