@@ -12,8 +12,11 @@ folder.py    `store.Store` over one folder of mail: listing and reading
 creating.py  ... new items, and finding them again
 writing.py   ... its other writes
 form.py      the contract of the codecs for what is no mail: event.py, cards.py (contacts, lists), task.py
-items.py     `store.Store` over one folder of such items; itemcreating.py, itemwriting.py: its writes
+items.py     `store.Store` over one folder of such items; itemcreating.py, itemwriting.py, itemremoving.py: its writes;
+             itemforetelling.py: what they would come to
 snapshots.py an item with all that belongs to it, as a file
+meetingmail.py  who is told of what is done to meetings
+invite.py    an invitation as it came; answering.py answers it, meetings.py finds its meeting
 sending.py   a message to be sent, once, and where the server has it
 tree.py      `store.Tree` over the folders below the message root
 """
