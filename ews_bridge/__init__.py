@@ -53,7 +53,7 @@ Import order, enforced by tests/test_architecture.py; each library has one home 
        sendargs  aliases  envelope                    sending: what was asked, who gets it
        addressbook                                    addresses in the contacts on disk
     2  state  differences  pairing  tables            SQLite
-       maildir  maildir_index  mailtree  vdir  vdirtree  marker  trash  disk  lock      the local side
+       maildir  maildir_index  maildir_file  mailtree  vdir  vdirtree  marker  trash  disk  lock      the local side
        headers  meaning                               what tells one mail from another
        maildir_tags  notmuch                          where its tags are
        outbox                                         messages on their way out

@@ -13,7 +13,6 @@ import json
 import os
 import re
 import secrets
-import stat
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
+from ews_bridge import maildir_file
 from ews_bridge.disk import disk_error
 from ews_bridge.disk import durably
 from ews_bridge.disk import make_directories
@@ -33,15 +33,15 @@ from ews_bridge.disk import write_new
 from ews_bridge.errors import BadItem
 from ews_bridge.errors import Stale
 from ews_bridge.maildir_index import Index
-from ews_bridge.maildir_index import Stamp
 from ews_bridge.maildir_index import flags_of
 from ews_bridge.maildir_index import id_of
+from ews_bridge.maildir_index import lettered
+from ews_bridge.maildir_index import proven
 from ews_bridge.maildir_index import revision_of
 from ews_bridge.maildir_index import split
 from ews_bridge.maildir_tags import InDatabase
 from ews_bridge.maildir_tags import InHead
 from ews_bridge.maildir_tags import Keeper
-from ews_bridge.maildir_tags import looked
 from ews_bridge.model import Content
 from ews_bridge.model import Entry
 from ews_bridge.model import Flag
@@ -60,8 +60,6 @@ from ews_bridge.trash import Trash
 TMP_AGE = 36 * 3600
 
 _PAGE = 1000  # new messages on one page of a scan
-_CHUNK = 1 << 20
-_SET = frozenset("DFPRS")  # the letters that `mark` sets; all others, T among them, belong to the readers
 
 _Result = TypeVar("_Result")
 _Argument = TypeVar("_Argument")
@@ -103,7 +101,7 @@ class Maildir:
         """
         stamp = self._index.stamp()
         tagged = self._tags.revision() if isinstance(self._tags, InDatabase) else ""
-        if _proven(cursor, stamp, tagged):
+        if proven(cursor, stamp, tagged):
             yield Scan(cursor=cursor, last=True)
             return
         if isinstance(self._tags, InDatabase):
@@ -156,14 +154,12 @@ class Maildir:
     def read(self, entries: Sequence[Entry]) -> Iterator[tuple[Entry, Content | Failed]]:
         since = self._index.ready()
         for entry in entries:
-            opened = self._on_file(entry, since, partial(self._open, entry))
+            opened = self._on_file(entry, since, partial(self._opened, entry))
             if not isinstance(opened, int):
                 yield entry, opened
                 continue
             try:
-                info = os.fstat(opened)
-                pieces = partial(_pieces, opened, info, _name(entry))
-                yield entry, self._retagged(Content(pieces, info.st_mtime), (), only=True)
+                yield entry, self._retagged(maildir_file.content(opened, entry), (), only=True)
             finally:
                 os.close(opened)
 
@@ -198,7 +194,8 @@ class Maildir:
         """As in `Store.tag`. In a head the field is rewritten, and the file keeps its time; a database is told."""
         self._prepare()
         if isinstance(self._tags, InDatabase):
-            return iter(self._told(self._tags, items))
+            told = self._tags.told(items)
+            return ((entry, made or self._tagged_meanwhile(entry)) for entry, made in told)
         return self._each(items, self._tag)
 
     def move(self, entries: Sequence[Entry], into: Store) -> Iterator[tuple[Entry, Entry | Failed]]:
@@ -251,20 +248,10 @@ class Maildir:
                 self._index.relist()
         except OSError as error:
             raise disk_error(error, f"cannot write {self.directory}") from error
-        return _Gone(f"{_name(entry)} is no longer in {self._path}")
+        return _Gone(f"{maildir_file.name_of(entry)} is no longer in {self._path}")
 
-    def _open(self, entry: Entry, file: str) -> int | Failed:
-        try:
-            descriptor = os.open(self._index.at(file), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError as error:
-            if isinstance(error, FileNotFoundError) and not os.path.lexists(self._index.at(file)):
-                raise
-            return BadItem(f"{self._index.at(file)} cannot be read: {error.strerror}", hint="check the file and its permissions")
-        info = os.fstat(descriptor)
-        if stat.S_ISREG(info.st_mode) and _current(entry, info):
-            return descriptor
-        os.close(descriptor)
-        return _edited(entry)
+    def _opened(self, entry: Entry, file: str) -> int | Failed:
+        return maildir_file.opened(self._index.at(file), entry)
 
     def _create(self, source: Entry, new: New, touched: set[str]) -> Entry | Failed:
         received = int(new.content.modified) if new.content.modified >= 1 else int(time.time())
@@ -289,18 +276,18 @@ class Maildir:
 
     def _update(self, entry: Entry, content: Content, touched: set[str], file: str) -> Entry | Failed:
         path = self._index.at(file)
-        if not _current(entry, os.stat(path)) or (_wished(file) and Flag.TRASHED not in entry.flags):
-            return _edited(entry)  # also a wish to delete that came meanwhile: whoever plans must weigh it against the edit
+        if not maildir_file.current(entry, os.stat(path)) or (maildir_file.wished(file) and Flag.TRASHED not in entry.flags):
+            return maildir_file.edited(entry)  # also a wish to delete that came meanwhile: the planner weighs it
         staged = self._index.at(f"tmp/{self._fresh_name()}")
         try:
             info = write_new(staged, content.pieces(), modified=content.modified)
             with removed_on_failure(staged):
                 # Once more, as writing takes its time. The content can be read only once: there is no second try.
-                if not _current(entry, os.stat(path)):
-                    raise _edited(entry)
+                if not maildir_file.current(entry, os.stat(path)):
+                    raise maildir_file.edited(entry)
                 os.rename(staged, path)
         except FileNotFoundError:
-            return _edited(entry)
+            return maildir_file.edited(entry)
         except (Stale, BadItem) as error:
             return error
         touched.add(os.path.dirname(path))
@@ -310,14 +297,12 @@ class Maildir:
     def _mark(self, entry: Entry, flags: Flags, touched: set[str], file: str) -> Entry | Failed:
         path = self._index.at(file)
         base, separator, letters = split(os.path.basename(file))
-        if {letter for letter in letters if letter in _SET} != {flag for flag in entry.flags if flag in _SET}:
-            return Stale(f"the flags of {_name(entry)} changed in {self._path}")
+        if set(lettered(letters, entry.flags)) != set(letters):
+            return Stale(f"the flags of {maildir_file.name_of(entry)} changed in {self._path}")
         info = os.stat(path)
-        if not _current(entry, info):
-            return _edited(entry)
-        wanted = "".join(
-            sorted({letter for letter in letters if letter not in _SET} | {flag.value for flag in flags if flag in _SET})
-        )
+        if not maildir_file.current(entry, info):
+            return maildir_file.edited(entry)
+        wanted = lettered(letters, flags)
         # A message without flags may stay where it is; one in new/ with flags is odd to many readers.
         target = file if wanted == letters else f"cur/{base}{separator or ':2,'}{wanted}"
         if target != file:
@@ -333,25 +318,16 @@ class Maildir:
 
     def _tag(self, entry: Entry, tags: Tags, touched: set[str], file: str) -> Entry | Failed:
         path = self._index.at(file)
-        opened = self._open(entry, file)
+        opened = self._opened(entry, file)
         if not isinstance(opened, int):
             return opened
-        with open(opened, "rb") as old:
-            info = os.fstat(opened)
+        with open(opened, "rb"):
             now = self._index.look(entry.id, file, None, self._collection, self._tags)
             if now is None or now.tags != entry.tags:
-                return Stale(f"the tags of {_name(entry)} changed in {self._path}")
-            content = Content(partial(_pieces, old.fileno(), info, _name(entry)), info.st_mtime)
-            renewed = self._retagged(content, all_tags(tags), only=True)
-            staged = self._index.at(f"tmp/{self._fresh_name()}")
+                return self._tagged_meanwhile(entry)
             try:
-                write_new(staged, renewed.pieces(), modified=renewed.modified)
-                with removed_on_failure(staged):
-                    os.chmod(staged, stat.S_IMODE(info.st_mode))
-                    os.utime(staged, ns=(info.st_atime_ns, info.st_mtime_ns))
-                    if looked(os.stat(path)) != looked(info):
-                        raise _edited(entry)
-                    os.rename(staged, path)
+                content = self._retagged(maildir_file.content(opened, entry), all_tags(tags), only=True)
+                maildir_file.renew(path, opened, entry, content, staged=self._index.at(f"tmp/{self._fresh_name()}"))
             except (Stale, BadItem) as error:
                 return error
         touched.add(os.path.dirname(path))
@@ -361,26 +337,12 @@ class Maildir:
         hints = replace(entry.hints, place=made.hints.place, looked=made.hints.looked)
         return replace(entry, tags=tags, revision=made.revision, hints=hints)
 
-    def _told(self, keeper: InDatabase, items: Sequence[tuple[Entry, Tags]]) -> list[tuple[Entry, Entry | Failed]]:
-        """A database is told of all at once; what it did not have as we know it is not told."""
-        keeper.refresh(keeper.revision())
-        results: list[tuple[Entry, Entry | Failed]] = []
-        changes: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
-        for entry, tags in items:
-            if keeper.of(entry.key) != entry.tags:
-                results.append((entry, Stale(f"the tags of {_name(entry)} changed in {self._path}")))
-                continue
-            changes[entry.key] = keeper.change(all_tags(entry.tags), all_tags(tags))
-            results.append((entry, replace(entry, tags=tags)))
-        keeper.database.write(changes)
-        return results
+    def _tagged_meanwhile(self, entry: Entry) -> Stale:
+        return Stale(f"the tags of {maildir_file.name_of(entry)} changed in {self._path}")
 
     def _retagged(self, content: Content, names: Iterable[str], *, only: bool = False) -> Content:
         """A content with these tags in its head, if they are kept there; beside its own, or as the `only` ones."""
-        keeper = self._tags
-        if not isinstance(keeper, InHead):
-            return content
-        return replace(content, pieces=lambda: keeper.with_tags(content.pieces(), names, only=only))
+        return self._tags.retagged(content, names, only=only) if isinstance(self._tags, InHead) else content
 
     def _tagged_as_made(self, made: Entry | Failed) -> Entry | Failed:
         """What was made, with the tags that it has: its own as well."""
@@ -391,13 +353,13 @@ class Maildir:
         file = self._index.locate(made)
         seen = self._index.look(made.id, file, None, self._collection, self._tags) if file else None
         if seen is None:
-            return _Gone(f"{_name(made)} is no longer in {self._path}")
+            return _Gone(f"{maildir_file.name_of(made)} is no longer in {self._path}")
         return replace(made, tags=seen.tags, hints=replace(made.hints, looked=seen.hints.looked))
 
     def _move(self, entry: Entry, into: "Maildir", touched: set[str], file: str) -> Entry | Failed:
         path = self._index.at(file)
-        if not _current(entry, os.stat(path)):
-            return _edited(entry)
+        if not maildir_file.current(entry, os.stat(path)):
+            return maildir_file.edited(entry)
         base, separator, letters = split(os.path.basename(file))
         if into._index.taken(base):
             base = into._fresh_name()
@@ -410,8 +372,8 @@ class Maildir:
 
     def _delete(self, entry: Entry, trash: Trash, touched: set[str], file: str) -> Entry | Failed:
         path = self._index.at(file)
-        if entry.revision and not _current(entry, os.stat(path)):
-            return _edited(entry)
+        if entry.revision and not maildir_file.current(entry, os.stat(path)):
+            return maildir_file.edited(entry)
         touched.update(map(os.path.dirname, (path, trash.place(path, self._path, os.path.basename(path)))))
         self._index.renamed(file, None)
         return entry
@@ -420,54 +382,13 @@ class Maildir:
         return f"{int(time.time())}.R{secrets.token_hex(8)}.{self._host}"
 
     def _prepare(self) -> None:
-        """Before the first write: make what is missing, and remove abandoned files from tmp/. Not in a scan: a dry run scans.
-
-        Their age is told by the ctime, as ours carry the mtime of their message.
-        """
+        """Before the first write: make what is missing, and remove abandoned files from tmp/. Not in a scan: a dry run scans."""
         with self._lock:
             if self._prepared:
                 return
             try:
                 make_directories(self.directory, ("tmp", "new", "cur"))
-                for name in os.listdir(self._index.at("tmp")):
-                    with contextlib.suppress(FileNotFoundError, IsADirectoryError):
-                        if os.lstat(self._index.at(f"tmp/{name}")).st_ctime < time.time() - TMP_AGE:
-                            os.unlink(self._index.at(f"tmp/{name}"))
+                maildir_file.remove_abandoned(self._index.at("tmp"), TMP_AGE)
             except OSError as error:
                 raise disk_error(error, f"cannot create {self.directory}") from error
             self._prepared = True
-
-
-def _pieces(descriptor: int, before: os.stat_result, name: str) -> Iterator[bytes]:
-    try:
-        while piece := os.read(descriptor, _CHUNK):
-            yield piece
-        after = os.fstat(descriptor)
-    except OSError as error:
-        raise BadItem(f"{name} cannot be read: {error.strerror}") from error
-    if (after.st_mtime_ns, after.st_size) != (before.st_mtime_ns, before.st_size):
-        raise Stale(f"{name} was edited while it was read")
-
-
-def _proven(cursor: str, now: Stamp, tagged: str) -> bool:
-    try:
-        *stamp, revision = json.loads(cursor)
-        return revision == tagged and Stamp(*stamp).proves(now)
-    except (ValueError, TypeError):
-        return False
-
-
-def _current(entry: Entry, info: os.stat_result) -> bool:
-    return entry.revision in ("", revision_of(info, frozenset({Flag.DRAFT})))
-
-
-def _wished(file: str) -> bool:
-    return Flag.TRASHED in flags_of(split(os.path.basename(file)).letters)
-
-
-def _edited(entry: Entry) -> Stale:
-    return Stale(f"{_name(entry)} was edited or replaced since it was listed")
-
-
-def _name(entry: Entry) -> str:
-    return entry.hints.label or entry.key or entry.id

@@ -5,6 +5,7 @@ share it (a copy by hand), the second one's id is "BASE/INODE"; a name that is n
 """
 
 import errno
+import json
 import os
 import re
 import stat
@@ -31,6 +32,7 @@ from ews_bridge.model import Tags
 
 _OURS = re.compile(r"\d+\.([a-z0-9]{20})\.")
 _LETTERS = {flag.value: flag for flag in Flag}
+_SET = frozenset("DFPRS")  # the letters that we set; all others, T among them, belong to the readers
 _UNREADABLE = "unreadable-"
 _COARSE = 2 * 10**9  # ns: the coarsest clock of a file system (FAT)
 
@@ -56,6 +58,11 @@ def split(name: str) -> Name:
 def flags_of(letters: str) -> Flags:
     """The flags among the letters; others (Dovecot's keywords) are the readers' own."""
     return frozenset(_LETTERS[letter] for letter in letters if letter in _LETTERS)
+
+
+def lettered(letters: str, flags: Flags) -> str:
+    """The letters with those of ours that stand for `flags`; the readers' stay as they are."""
+    return "".join(sorted({letter for letter in letters if letter not in _SET} | {flag.value for flag in flags if flag in _SET}))
 
 
 def token_of(base: str) -> str:
@@ -288,3 +295,12 @@ def id_of(base: str) -> str:
 
 def _base(name: str) -> str:
     return os.fsdecode(bytes.fromhex(name[1:])) if name.startswith("/") else name
+
+
+def proven(cursor: str, now: Stamp, tagged: str) -> bool:
+    """Whether a cursor says that nothing can have changed: neither the directories, nor the database of tags at `tagged`."""
+    try:
+        *stamp, revision = json.loads(cursor)
+        return revision == tagged and Stamp(*stamp).proves(now)
+    except (ValueError, TypeError):
+        return False

@@ -9,14 +9,19 @@ import os
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 from typing import Protocol
 
 from ews_bridge import labels
 from ews_bridge.model import LATER
 from ews_bridge.model import ON_DISK
+from ews_bridge.model import Content
+from ews_bridge.model import Entry
 from ews_bridge.model import Tags
+from ews_bridge.model import all_tags
 from ews_bridge.tags import Spelling
 
 
@@ -54,6 +59,10 @@ class InHead:
 
         return labels.renewed(pieces, wanted)
 
+    def retagged(self, content: Content, names: Iterable[str], *, only: bool) -> Content:
+        """`with_tags` of a content."""
+        return replace(content, pieces=lambda: self.with_tags(content.pieces(), names, only=only))
+
     def _words(self, head: bytes) -> frozenset[str]:
         return frozenset() if head.startswith((b"\n", b"\r\n")) else labels.said(head, self.kind, self.known).tags
 
@@ -81,7 +90,15 @@ class InDatabase:
         words = self._tags.get(key.strip("<>"))
         return {LATER: frozenset()} if words is None else {ON_DISK: self.spelling.read(words)}
 
-    def change(self, before: frozenset[str], after: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
+    def told(self, items: Sequence[tuple[Entry, Tags]]) -> list[tuple[Entry, Entry | None]]:
+        """Give messages these tags, all at once; None for one that has others by now than its entry says, and keeps them."""
+        self.refresh(self.revision())
+        results = [(entry, replace(entry, tags=tags) if self.of(entry.key) == entry.tags else None) for entry, tags in items]
+        changes = {old.key: self._change(all_tags(old.tags), all_tags(new.tags)) for old, new in results if new}
+        self.database.write(changes)
+        return results
+
+    def _change(self, before: frozenset[str], after: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
         """(to add, to remove) in the database's own words."""
         names = self.spelling
         return frozenset(map(names.disk_name, after - before)), frozenset(map(names.disk_name, before - after))

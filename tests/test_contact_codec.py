@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from ews_bridge.errors import BadItem
+from ews_bridge.exchange import asking
 from ews_bridge.exchange import contact
 from ews_bridge.exchange import form
 from ews_bridge.exchange import soap
@@ -354,6 +355,7 @@ def without(*gone: str) -> list[str]:
         ("X-OWN:kept", "X-OWN:changed", ["Leftover"]),
         ("N:Hopper;Grace;;;", "N:Hopper;Grace;Brewster;;", ["contacts:MiddleName"]),
         (None, "CATEGORIES:Friends", ["item:Categories"]),
+        (None, "CLASS:PRIVATE", ["item:Sensitivity"]),
     ],
 )
 def test_only_what_changed_is_written(old: str | None, new: str | None, fields: list[str]) -> None:
@@ -649,7 +651,7 @@ def one_line(draw: st.DrawFn) -> str:
         st.sampled_from(
             [
                 *("EMAIL", "TEL", "ADR", "IMPP", "URL", "X-JABBER", "X-OWN", "X-FURTHER", "KEY"),
-                *("N", "ORG", "NICKNAME", "TITLE", "ROLE", "NOTE", "CATEGORIES", "BDAY", "X-ANNIVERSARY"),
+                *("N", "ORG", "NICKNAME", "TITLE", "ROLE", "NOTE", "CATEGORIES", "CLASS", "BDAY", "X-ANNIVERSARY"),
                 *("X-SPOUSE", "X-CHILD", "X-CHILDREN", "X-MANAGER", "X-ASSISTANT", "X-CUSTOM1", "X-PHONETIC-FIRST-NAME"),
             ]
         )
@@ -661,6 +663,8 @@ def one_line(draw: st.DrawFn) -> str:
         value = draw(DAYS)
     elif name in ("CATEGORIES", "X-CHILD", "X-CHILDREN", "NICKNAME"):
         value = ",".join(map(escaped, draw(st.lists(TEXTS, min_size=1, max_size=3))))
+    elif name == "CLASS":
+        value = draw(st.sampled_from(["PUBLIC", "PRIVATE", "CONFIDENTIAL", "private", "", "X-OURS"]))
     elif name == "URL":
         value = draw(st.sampled_from(["https://example.org/ä%20?x=y#z", "no address at all"]) | TEXTS.map(escaped))
     else:
@@ -710,6 +714,7 @@ PIECES = st.text(
 MOMENTS = st.dates(date(1601, 1, 2), date(4501, 1, 1)).map(lambda day: f"{day}T11:59:00Z")
 #: The schema refuses what is no URI reference, such as ":"; blanks it takes.
 PAGES = ("https://example.org/a,b;c", "example.org", "no address at all", "")
+SENSITIVITIES = ("Normal", "Personal", "Private", "Confidential")
 PHONES = (
     "BusinessFax",
     "BusinessPhone2",
@@ -747,7 +752,8 @@ def an_item(draw: st.DrawFn) -> str:
     children = "".join(f"<t:String>{escape(each)}</t:String>" for each in draw(st.lists(PIECES, max_size=3)))
     return "".join(
         (
-            f'<t:Contact><t:Body BodyType="Text">{escape(draw(PIECES))}</t:Body>',
+            f"<t:Contact><t:Sensitivity>{draw(st.sampled_from(SENSITIVITIES))}</t:Sensitivity>",
+            f'<t:Body BodyType="Text">{escape(draw(PIECES))}</t:Body>',
             texts("FileAs", "DisplayName", "GivenName", "MiddleName", "Nickname", "CompanyName"),
             entries("EmailAddresses", ("EmailAddress1", "EmailAddress2", "EmailAddress3")),
             f"<t:PhysicalAddresses>{places}</t:PhysicalAddresses>" if places else "",
@@ -763,6 +769,29 @@ def an_item(draw: st.DrawFn) -> str:
             "</t:Contact>",
         )
     )
+
+
+@pytest.mark.parametrize(
+    ("sensitivity", "line"),
+    [("Normal", ""), ("Personal", "CLASS:PRIVATE"), ("Private", "CLASS:PRIVATE"), ("Confidential", "CLASS:CONFIDENTIAL")],
+)
+def test_what_outlook_calls_private_is_private_in_the_file(sensitivity: str, line: str) -> None:
+    server = Contacts()
+    ident = server.make(f"<t:Contact><t:Sensitivity>{sensitivity}</t:Sensitivity><t:FileAs>A</t:FileAs></t:Contact>")
+    rendered = server.render(ident)
+    assert [each for each in rendered.decode().splitlines() if each.startswith("CLASS")] == list(filter(None, [line]))
+    assert not FORM.changes(server.snapshot(ident), rendered)
+
+
+def test_a_card_for_everybody_may_become_private_on_the_server() -> None:
+    server = Contacts()
+    ident = server.add(card("FN:Grace", "CLASS:PUBLIC"))
+    assert b"CLASS:PUBLIC" in server.render(ident)
+    private = asking.set_field(asking.field("item:Sensitivity"), "Contact", "<t:Sensitivity>Private</t:Sensitivity>")
+    server.write(ident, form.Changes(private))
+    assert server.render(ident).count(b"CLASS:") == 1 and b"CLASS:PRIVATE" in server.render(ident)
+    server.change(ident, card("FN:Grace"))
+    assert b"CLASS" not in server.render(ident)
 
 
 @at_most(250)

@@ -115,7 +115,9 @@ def changes(snapshot: form.Snapshot, lines: Sequence[Line]) -> form.Changes:
     if (uid := uid_of(lines)) and uid != form.uid(element):
         updates.append(fields.update(fields.UID, uid, element))
     kept = leftover(after)
-    if signs(kept) != signs(leftover(before)):
+    # A line that the server overruled is still kept there: it would be back when the file says neither.
+    stored = _kept(known) if fields.SENSITIVITY in differing else leftover(before)
+    if signs(kept) != signs(stored):
         updates.append(fields.update(fields.LEFTOVER, vcardfile.dumps(kept), element))
     pictured = slots.PHOTO in differing
     return form.Changes("".join(updates), attach=_photo(new) if pictured else (), detach=photo_ids(element) if pictured else ())
@@ -138,7 +140,7 @@ def card_of(snapshot: form.Snapshot) -> Card:
     known = fields.contents(element)
     kept: dict[str, Line] = {}
     rest = []
-    for line in vcardfile.loads(str(fields.read(fields.LEFTOVER, known))):
+    for line in _kept(known):
         key, line = _unmarked(line)
         if key:
             kept[key] = line
@@ -149,7 +151,7 @@ def card_of(snapshot: form.Snapshot) -> Card:
         said = _slot_values(slot, snapshot, known)
         if said is None:
             taken.add(slot.key)
-        elif said:
+        elif said and (slot.key in kept or said != slots.USUAL):
             lines[slot.key] = slots.lent(slot, kept[slot.key], said) if slot.key in kept else slots.line(slot, said)
     if "FN" not in lines:
         name = " ".join(soap.text(element, "FileAs").split()) or _derived(Card(lines, rest))
@@ -209,7 +211,7 @@ def _slot_values(slot: slots.Slot, snapshot: form.Snapshot, known: fields.Conten
         if entry is not None and entry.get("RoutingType", "SMTP").upper() != "SMTP":
             original = fields.read(fields.ORIGINALS[fields.EMAILS.index(slot.fields[0])], known)
             return {slot.fields[0]: original} if "@" in original else None
-    line = slots.line(slot, said) if said else None
+    line = slots.line(slot, said) if said and slot.shape != "class" else None
     return said if line is None or slots.values(slot, line) is not None else None
 
 
@@ -239,6 +241,10 @@ def leftover(card: Card) -> list[Line]:
 
 def signs(lines: Iterable[Line]) -> list[str]:
     return sorted(repr(vcard.key(line)) for line in lines)
+
+
+def _kept(known: fields.Contents) -> Sequence[Line]:
+    return vcardfile.loads(str(fields.read(fields.LEFTOVER, known)))
 
 
 def _unmarked(line: Line) -> tuple[str, Line]:

@@ -63,6 +63,7 @@ def address(number: int) -> Field:
 
 
 BODY = Field("Body", asking.field("item:Body"))
+SENSITIVITY = Field("Sensitivity", asking.field("item:Sensitivity"))
 CATEGORIES = Field("Categories", asking.field("item:Categories"), many=True)
 FILE_AS = plain("FileAs")
 FILE_AS_MAPPING = plain("FileAsMapping")
@@ -86,7 +87,7 @@ PARTS = ("Street", "City", "State", "PostalCode", "CountryOrRegion")
 
 #: Of what is written, in the order of the schema.
 ORDER = (
-    *("Body", "Categories", "ExtendedProperty"),
+    *("Sensitivity", "Body", "Categories", "ExtendedProperty"),
     *("FileAs", "FileAsMapping", "DisplayName", "GivenName", "MiddleName", "Nickname", "CompanyName"),
     *("EmailAddresses", "PhysicalAddresses", "PhoneNumbers", "AssistantName", "Birthday", "BusinessHomePage", "Children"),
     *("Department", "Generation", "ImAddresses", "JobTitle", "Manager", "OfficeLocation", "Profession", "SpouseName"),
@@ -160,7 +161,8 @@ def whole(values: Mapping[Field, Value]) -> str:
 
 
 def update(field: Field, value: Value, element: etree._Element) -> str:
-    """What takes one field of an item, a contact or a list, to this value; an empty value deletes it."""
+    """What takes one field of an item, a contact or a list, to this value; an empty value deletes it, where it can be deleted."""
+    value = "Normal" if field is SENSITIVITY and not value else value
     if not value:
         return asking.delete_field(field.path)
     inner = _inner(field, value, find_entry(element, field) if field in EMAILS else None)

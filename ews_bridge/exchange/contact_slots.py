@@ -107,6 +107,7 @@ SLOTS = (
     *(_text(f"X-CUSTOM{n}", fields.address(0x804E + n)) for n in (1, 2, 3, 4)),  # PidLidContactUserField1 …
     _text("NOTE", fields.BODY),
     Slot("CATEGORIES", "CATEGORIES", "list", (fields.CATEGORIES,)),
+    Slot("CLASS", "CLASS", "class", (fields.SENSITIVITY,)),
     *(Slot(f"Certificate{field.key}", "KEY", "certificate", (field,)) for field in CERTIFICATES),
     Slot("PHOTO", "PHOTO", "photo", (PHOTO,)),
 )
@@ -135,6 +136,11 @@ _MESSENGERS = (
     *("IMPP", "X-MS-IMADDRESS", "X-JABBER", "X-SKYPE", "X-SKYPE-USERNAME", "X-AIM", "X-ICQ", "X-MSN", "X-YAHOO"),
     *("X-GADUGADU", "X-GROUPWISE", "X-GOOGLE-TALK", "X-GTALK", "X-SIP", "X-TWITTER", "X-QQ"),
 )
+#: RFC 2426 section 3.7.1. Outlook's Personal is private, too, and Normal needs no line.
+_CLASSES = {"PRIVATE": "Private", "CONFIDENTIAL": "Confidential", "PUBLIC": "Normal"}
+_PRIVATE = {"Personal": "PRIVATE", "Private": "PRIVATE", "Confidential": "CONFIDENTIAL"}
+#: What is said of nearly every item, and only by a line that was there.
+USUAL: Values = {fields.SENSITIVITY: "Normal"}
 _SINGLE = {slot.name: (slot.key,) for slot in SLOTS if slot.name not in ("EMAIL", "TEL", "IMPP", "ADR", "URL", "KEY")}
 _SEVERAL = {
     "EMAIL": tuple(field.key for field in fields.EMAILS),
@@ -205,6 +211,9 @@ def values(slot: Slot, line: Line) -> Values | None:
             if when is None or not 1601 < when.year < 4500:
                 return None
             said = [when.isoformat()]
+        case "class":
+            word = vcard.text(line.value).strip().upper()
+            return {slot.fields[0]: _CLASSES[word]} if word in _CLASSES else None
         case "url":
             said = [vcard.text(line.value)]
             if not _URL.fullmatch(said[0]) or said[0].startswith(":"):
@@ -228,6 +237,8 @@ def line(slot: Slot, said: Values) -> Line:
             value = vcard.structured(("", *(office or ("",)), way, city, region, code, country))
         case "list":
             value = ",".join(vcard.escaped(each) for each in said[slot.fields[0]])
+        case "class":
+            value = _PRIVATE.get(texts[0], "")
         case "day":
             return vcard.dated(slot.name, date.fromisoformat(texts[0]))
         case "certificate":

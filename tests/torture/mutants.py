@@ -349,13 +349,14 @@ RULES = (
     Rule(
         "a file is deleted as it was listed",
         "maildir.py",
-        "        if entry.revision and not _current(entry, os.stat(path)):\n            return _edited(entry)\n",
+        "        if entry.revision and not maildir_file.current(entry, os.stat(path)):\n"
+        "            return maildir_file.edited(entry)\n",
         "",
         machine=False,
     ),
     Rule(
         "a file is replaced as it was listed",
-        "maildir.py",
+        "maildir_file.py",
         '    return entry.revision in ("", revision_of(info, frozenset({Flag.DRAFT})))',
         "    return True",
         machine=False,
