@@ -154,6 +154,8 @@ def test_what_is_brought_in_comes_back_meaning_the_same(data: bytes) -> None:
 @SLOW
 @given(files(), files())
 def test_an_edit_makes_the_item_mean_what_the_file_says(data: bytes, wanted: bytes) -> None:
+    # A meeting whose ORGANIZER is dropped, and not its people, keeps him.
+    assume(b"ORGANIZER" in wanted or b"ATTENDEE" not in wanted or b"ORGANIZER" not in data)
     desk = Desk()
     ident = brought_in(desk, data)
     try:
