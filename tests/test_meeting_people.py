@@ -8,8 +8,13 @@ from pathlib import Path
 
 import pytest
 from exchangelib.folders import Calendar
+from lxml import etree
 
 from ews_bridge.errors import Refused
+from ews_bridge.exchange import soap
+from ews_bridge.exchange.event import Events
+from ews_bridge.exchange.eventpeople import Owner
+from ews_bridge.exchange.form import Snapshot
 from ews_bridge.exchange.meetingmail import FIRST
 from ews_bridge.report import Notice
 from tests.itemdesk import itemdesk
@@ -71,6 +76,18 @@ def test_a_meeting_that_came_by_invitation_stays_that_of_its_organizer(office: O
     invited.unlink()
     assert not office.sync().meeting_mail
     assert office.sent() == before and not office.arrived()
+
+
+def test_a_meeting_that_came_by_invitation_is_nobodys_to_cancel_even_if_no_organizer_is_named() -> None:
+    person = ATTENDEE.format("carol@example.test")
+    xml = (
+        f'<t:CalendarItem xmlns:t="{soap.TYPES}"><t:ItemId Id="a" ChangeKey="b"/><t:Subject>S</t:Subject><t:UID>u</t:UID>'
+        "<t:Start>2027-01-01T10:00:00Z</t:Start><t:End>2027-01-01T11:00:00Z</t:End><t:CalendarItemType>Single</t:CalendarItemType>"
+        f"<t:AppointmentState>{{}}</t:AppointmentState><t:RequiredAttendees>{person}</t:RequiredAttendees></t:CalendarItem>"
+    )
+    events = Events(owner=Owner(("alice@example.test",)))
+    mine, theirs = (events.cancelled(Snapshot(etree.fromstring(xml.format(state)))).people for state in (1, 3))
+    assert (mine, theirs) == (("carol@example.test",), ())
 
 
 def test_a_file_that_loses_its_organizer_is_not_taken_over(office: Office) -> None:
