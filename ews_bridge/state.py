@@ -353,7 +353,7 @@ class State:
     def retry(self, reason: str) -> None:
         """What failed for a reason that begins like this is tried again at once; the failure is still no news."""
         with self._transaction() as db:
-            db.execute("UPDATE item SET failed_at = 0 WHERE substr(failure, 1, ?) = ?", (len(reason), reason))
+            db.execute("UPDATE item SET failed_at = 0 WHERE failure != '' AND substr(failure, 1, ?) = ?", (len(reason), reason))
 
     def failures(self) -> list[tuple[Row, str]]:
         """Items that are set aside, with the reason; not those that changed since."""
