@@ -189,14 +189,18 @@ def meetings(kind: Kind, state: State, asked: str, noted: list[Notice]) -> Polic
 
     usual = MeetingMail(wish, noted, copied=copied)
     first = MeetingMail(wish, noted, copied=copied, why=FIRST)
-    return Policies(usual, first, frozenset(json.loads(state.get(_BROUGHT) or "[]")))
+    return Policies(usual, first, _brought(state))
 
 
 def brought(state: State, collections: Iterable[int]) -> None:
     """The files of these were brought to the server: what comes up later is news."""
-    known = set(json.loads(state.get(_BROUGHT) or "[]"))
+    known = _brought(state)
     if not known.issuperset(collections):
         state.put({_BROUGHT: json.dumps(sorted(known.union(collections)))})
+
+
+def _brought(state: State) -> frozenset[int]:
+    return frozenset(json.loads(state.get(_BROUGHT) or "[]"))
 
 
 def doubles(kind: Kind, state: State, *, remember: bool) -> list[str]:

@@ -46,6 +46,7 @@ from ews_bridge.exchange.form import Companions
 from ews_bridge.exchange.form import Occurrence
 from ews_bridge.exchange.form import Said
 from ews_bridge.exchange.form import Snapshot
+from ews_bridge.exchange.meetingmail import is_unsent
 from ews_bridge.exchange.occasion import Event
 from ews_bridge.exchange.occasion import Series
 from ews_bridge.exchange.zones import Zone
@@ -170,7 +171,7 @@ class Events:
         files, ends = bool(attach or detach), 0 if 0 in (old.ends(), new.ends()) else max(old.ends(), new.ends())
         audience = eventaudience.of_edit((was, before), (now, after), self.owner, element, files=files, ends=ends)
         closing = ""
-        if again or (eventaudience.is_unsent(element) and any(one.audience.people for one in occurrences)):
+        if again or (is_unsent(element) and any(one.audience.people for one in occurrences)):
             audience = eventaudience.of_start(new, self.owner, element)
             occurrences = tuple(replace(one, audience=Audience()) for one in occurrences)
             lost = set(eventaudience.of_end(old, self.owner, element).people) - set(audience.people)

@@ -14,12 +14,12 @@ from ews_bridge.exchange import asking
 from ews_bridge.exchange import attendees
 from ews_bridge.exchange import eventpeople
 from ews_bridge.exchange import form
-from ews_bridge.exchange import soap
 from ews_bridge.exchange.eventpeople import Owner
 from ews_bridge.exchange.eventxml import MINUTES
 from ews_bridge.exchange.eventxml import REMINDER
 from ews_bridge.exchange.eventxml import Field
 from ews_bridge.exchange.form import Audience
+from ews_bridge.exchange.meetingmail import is_unsent
 from ews_bridge.exchange.occasion import Event
 from ews_bridge.exchange.occasion import Series
 
@@ -32,24 +32,16 @@ _PEOPLE = frozenset(asking.field(f"calendar:{name}") for name in attendees.KINDS
 def of_start(series: Series, owner: Owner, element: etree._Element | None = None) -> Audience:
     """Of what is new to all of them, or told anew as a whole. Nobody is invited to what is called off, nor by a file that is
     itself a message about a meeting (it has a METHOD, which those of a calendar have not: RFC 4791 section 4.1).
-
-    What is sent of a series goes to those who take part in all of it: others of single occurrences miss it.
     """
     first = series.first()
     if first.status == "CANCELLED" or series.method not in ("", "PUBLISH"):
         return Audience()
-    people = _people(first, owner, element)
-    others = {one for event in series.events() for one in _people(event, owner, element)} - people
-    return Audience(_sorted(people), _sorted(others), ends=series.ends())
+    return _of_all(series, owner, element)
 
 
 def of_end(series: Series, owner: Owner, element: etree._Element) -> Audience:
     """Of what is deleted as a whole."""
-    if is_unsent(element):
-        return Audience()
-    people = _people(series.first(), owner, element)
-    others = {one for event in series.events() for one in _people(event, owner, element)} - people
-    return Audience(_sorted(people), _sorted(others), ends=series.ends())
+    return Audience() if is_unsent(element) else _of_all(series, owner, element)
 
 
 def of_lost_occurrence(event: Event, owner: Owner, element: etree._Element) -> Audience:
@@ -82,9 +74,11 @@ def of_edit(
     return Audience(_sorted(old | new), ends=last)
 
 
-def is_unsent(element: etree._Element) -> bool:
-    """Whether nobody was told of a meeting yet."""
-    return soap.text(element, "MeetingRequestWasSent") == "false"
+def _of_all(series: Series, owner: Owner, element: etree._Element | None) -> Audience:
+    """Who takes part in all of it; those of single occurrences only miss what is said of the whole."""
+    people = _people(series.first(), owner, element)
+    others = {one for event in series.events() for one in _people(event, owner, element)} - people
+    return Audience(_sorted(people), _sorted(others), ends=series.ends())
 
 
 def _people(event: Event, owner: Owner, element: etree._Element | None) -> set[str]:

@@ -28,7 +28,6 @@ from ews_bridge.errors import Stale
 from ews_bridge.exchange import asking
 from ews_bridge.exchange import creating
 from ews_bridge.exchange import snapshots
-from ews_bridge.exchange import soap
 from ews_bridge.exchange import tagwriting
 from ews_bridge.exchange import writing
 from ews_bridge.exchange.creating import Results
@@ -41,6 +40,7 @@ from ews_bridge.exchange.form import Occurrence
 from ews_bridge.exchange.meetingmail import SILENT
 from ews_bridge.exchange.meetingmail import MeetingMail
 from ews_bridge.exchange.meetingmail import Telling
+from ews_bridge.exchange.meetingmail import is_unsent
 from ews_bridge.exchange.tagging import Tagging
 from ews_bridge.model import Content
 from ews_bridge.model import Entry
@@ -128,7 +128,7 @@ class Edit:
     @property
     def what(self) -> str:
         """What it is to those whom it concerns."""
-        return "invitation" if soap.text(self.seen.snapshot.element, "MeetingRequestWasSent") == "false" else "update"
+        return "invitation" if is_unsent(self.seen.snapshot.element) else "update"
 
 
 def update(folder: Folder, items: Iterable[tuple[Entry, Content]]) -> Results:
@@ -230,14 +230,15 @@ def follow(folder: Folder, ident: str, changes: Changes, telling: Telling = SILE
         *(asking.delete_attachments([each]) for each in changes.cleared),
     ]
     tell = telling.how(changes.audience)
-    if changes.closing and tell != asking.SILENT:
+    last = bool(changes.closing) and tell != asking.SILENT
+    if last:
         steps.append(asking.update_items([asking.item_change((ident, ""), changes.closing)], overwrite=True, tell=tell))
     else:
         folder.meetings.note(telling)
     for step in steps:
         if failed := told(folder, step):
             return failed
-    if changes.closing and tell != asking.SILENT:
+    if last:
         folder.meetings.note(telling)
     return None
 

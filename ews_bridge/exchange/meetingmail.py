@@ -19,12 +19,15 @@ from typing import TYPE_CHECKING
 
 from ews_bridge.errors import BadItem
 from ews_bridge.exchange import asking
+from ews_bridge.exchange import soap
 from ews_bridge.model import Entry
 from ews_bridge.model import Said
 from ews_bridge.report import WAITS
 from ews_bridge.report import Notice
 
 if TYPE_CHECKING:  # a sync of mail alone loads no codecs
+    from lxml import etree
+
     from ews_bridge.exchange.form import Audience
 
 #: Values of the attributes that `asking.SILENT` is a value of, too (MS-OXWSMTGS).
@@ -56,6 +59,11 @@ class Telling:
 
 #: Nobody is told.
 SILENT = Telling()
+
+
+def is_unsent(element: etree._Element) -> bool:
+    """Whether nobody was told of a meeting yet."""
+    return soap.text(element, "MeetingRequestWasSent") == "false"
 
 
 class MeetingMail:

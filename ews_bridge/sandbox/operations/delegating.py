@@ -61,13 +61,9 @@ def remove_delegate(call: Call, request: Element) -> Element:
 
 def get_delegate(call: Call, request: Element) -> Element:
     """All delegates, or those named; with their rights if asked for."""
-    element = etree.Element(m("GetDelegateResponse"), nsmap=NSMAP)
-    try:
-        owner = _owner(call, request)
-    except ItemError as error:
-        fill(element, error)
+    element, owner = _begin(call, request, "GetDelegate")
+    if owner is None:
         return element
-    fill(element, None)
     named = [*request.iterfind(f"{m('UserIds')}/{t('UserId')}")]
     wanted = named or delegates.of(owner)
     answers = put(element, m("ResponseMessages")) if wanted else element
@@ -86,13 +82,9 @@ def get_delegate(call: Call, request: Element) -> Element:
 
 
 def _change(call: Call, request: Element, operation: str, users: Iterable[Element], change: Change) -> Element:
-    element = etree.Element(m(f"{operation}Response"), nsmap=NSMAP)
-    try:
-        owner = _owner(call, request)
-    except ItemError as error:
-        fill(element, error)
+    element, owner = _begin(call, request, operation)
+    if owner is None:
         return element
-    fill(element, None)
     answers = etree.Element(m("ResponseMessages"))
     for user in users:
         message = put(answers, m("DelegateUserResponseMessageType"))
@@ -111,6 +103,18 @@ def _change(call: Call, request: Element, operation: str, users: Iterable[Elemen
     if len(answers):
         element.append(answers)
     return element
+
+
+def _begin(call: Call, request: Element, operation: str) -> tuple[Element, Mailbox | None]:
+    """The answer as it begins, and whose delegates it is about; None: it says why not."""
+    element = etree.Element(m(f"{operation}Response"), nsmap=NSMAP)
+    try:
+        owner = _owner(call, request)
+    except ItemError as error:
+        fill(element, error)
+        return element, None
+    fill(element, None)
+    return element, owner
 
 
 def _owner(call: Call, request: Element) -> Mailbox:
